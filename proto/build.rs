@@ -1,0 +1,23 @@
+//! Compiles the `.proto` files with protox, a protobuf compiler written in Rust: no system `protoc` is needed.
+
+use prost::Message as _;
+use std::{env, error::Error, fs, path::PathBuf};
+
+const FILES: [&str; 5] = [
+    "tallystick/v1/types.proto",
+    "tallystick/v1/accounts.proto",
+    "tallystick/v1/payees.proto",
+    "tallystick/v1/authorizer.proto",
+    "tallystick/v1/settlements.proto",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().codec_path("crate::codec::StrictCodec").compile_fds(descriptors)?;
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    Ok(())
+}

@@ -1,0 +1,15 @@
+//! Owns: the messages and services of package `tallystick.v1`, generated from the files beside this one.
+//! Never: a rule about money; the `.proto` comments are the API reference and the rules live in `src/core`.
+
+mod codec;
+
+pub use codec::StrictCodec;
+
+/// Holds every message, client and server of `tallystick.v1`.
+#[allow(missing_docs, clippy::all)]
+pub mod v1 {
+    tonic::include_proto!("tallystick.v1");
+}
+
+/// Holds the encoded `FileDescriptorSet`, which the reflection service serves.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,0 +1,1 @@
+//! Owns: the storage traits kept in memory, for tests.
