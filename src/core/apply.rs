@@ -268,6 +268,7 @@ impl Partition {
             seq,
         };
         self.unfiled.insert(seq, settlement);
+        self.unfiled_seqs.insert(settled.session, seq);
     }
 
     fn settlement_posted(&mut self, posted: &SettlementPosted) {

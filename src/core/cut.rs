@@ -28,9 +28,12 @@ pub enum RowValue {
 
 impl Partition {
     /// Begins a checkpoint: returns the head as of now, and the settlements it files. `copy` returns the rows.
-    pub fn cut(&mut self) -> (Head, Vec<Settlement>) {
+    /// `covered` is a seq, at or after the partition's own, up to which no other record of this partition can come.
+    pub fn cut(&mut self, covered: u64) -> (Head, Vec<Settlement>) {
+        assert!(covered >= self.seq, "bug: a checkpoint covers {covered} but contains {}", self.seq);
         let head = Head {
             seq: self.seq,
+            covered,
             last_at: self.last_at,
             seed: self.seed,
             accounts: self.accounts.cut(),
@@ -74,6 +77,7 @@ impl Partition {
     /// Forgets the settlements that a checkpoint at `seq` has filed for good.
     pub fn filed_through(&mut self, seq: u64) {
         self.unfiled = self.unfiled.split_off(&(seq.saturating_add(1)));
+        self.unfiled_seqs.retain(|_, filed_at| *filed_at > seq);
     }
 
     /// Puts back one row. Rows of one table come in slot order. *Errors*: says what does not fit.

@@ -108,6 +108,8 @@ pub enum Next {
     WaitUntil(Time),
     /// At most this would fit.
     SmallerAmount(Amount),
+    /// This decline is remembered under its key: only a new key can bring a new decision.
+    NewKey,
 }
 
 /// Is a decline: an outcome like any other, remembered and durable.

@@ -77,6 +77,7 @@ pub struct CommandKey {
 #[expect(missing_docs, reason = "named as in `Partition`")]
 pub struct Head {
     pub seq: u64,
+    pub covered: u64,
     pub last_at: Time,
     pub seed: Seed,
     pub accounts: TableHead,
@@ -112,6 +113,8 @@ pub struct Partition {
     pub(crate) inbox: BTreeMap<u16, u64>,
     /// Settlements that no checkpoint has filed yet, by seq.
     pub(crate) unfiled: BTreeMap<u64, Settlement>,
+    /// The seqs of the unfiled settlements, by session.
+    pub(crate) unfiled_seqs: BTreeMap<SessionId, u64>,
     // What follows is derived from the rows and never stored.
     pub(crate) notice_slots: HashMap<u128, u32, BuildHasherDefault<IdHasher>>,
     pub(crate) command_slots: BTreeMap<KeyHash, u32>,
@@ -150,6 +153,11 @@ impl Partition {
     /// Returns the seq of the last record applied.
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Returns when the last record was decided.
+    pub fn last_at(&self) -> Time {
+        self.last_at
     }
 
     /// Returns the seed behind its hashes.
@@ -200,7 +208,7 @@ impl Partition {
 
     /// Finds a settlement that no checkpoint has filed yet.
     pub fn unfiled_settlement(&self, session: SessionId) -> Option<&Settlement> {
-        self.unfiled.values().find(|settlement| settlement.session == session)
+        self.unfiled_seqs.get(&session).and_then(|seq| self.unfiled.get(seq))
     }
 
     /// Returns the unfiled settlements after `seq`, in order.
@@ -208,9 +216,9 @@ impl Partition {
         self.unfiled.range(seq.saturating_add(1)..).map(|(_, settlement)| settlement)
     }
 
-    /// Returns the first line that has not arrived yet.
-    pub fn next_outgoing(&self) -> Option<&Outgoing> {
-        self.outbox.front()
+    /// Returns the lines that have not arrived yet, in order.
+    pub fn outgoing(&self) -> impl Iterator<Item = &Outgoing> {
+        self.outbox.iter()
     }
 
     /// Returns whether line `no` of `source` has arrived here.
@@ -284,9 +292,9 @@ impl Partition {
         (self.accounts.slots(), self.payees.slots(), self.sessions.slots())
     }
 
-    /// Returns the payees at home whose status some partition does not know yet: what a crash may have left undone.
-    pub fn payees_at_home(&self) -> impl Iterator<Item = &Payee> {
-        self.payees.iter().map(|(_, payee)| payee)
+    /// Returns what this partition knows of payees: after a crash, some of it may be older than the payees' homes.
+    pub fn notices(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().map(|(_, notice)| notice)
     }
 
     /// Says which invariant does not hold over the whole partition. *Cost*: walks every row.

@@ -46,6 +46,11 @@ pub enum Refusal {
     TooManyWriters,
     /// A table of fixed size is full.
     TableFull,
+    /// An earlier debit of the same batch, session and writer was refused, so this one was not tried.
+    NotAttempted {
+        /// The number that must come next.
+        expected: u64,
+    },
     /// The payee's home has not told this partition of it yet. Never leaves the engine, which mends it and asks again.
     PayeeNotHere,
 }

@@ -43,6 +43,11 @@ impl GroupWriter {
         self.count += count;
     }
 
+    /// Returns how many bytes were gathered.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Returns how many records were gathered.
     pub fn count(&self) -> u32 {
         self.count

@@ -345,6 +345,7 @@ fn put_decline(decline: &Decline, out: &mut Vec<u8>) {
         Next::TopUp(most) => (2, most.nanos()),
         Next::WaitUntil(at) => (3, at.ns()),
         Next::SmallerAmount(most) => (5, most.nanos()),
+        Next::NewKey => (6, 0),
     };
     out.put_u8(number);
     out.put_small(value);
@@ -358,6 +359,7 @@ fn decline(take: &mut Take<'_>) -> Result<Decline, Damage> {
         2 => Next::TopUp(Amount::from_nanos(value)),
         3 => Next::WaitUntil(Time::from_ns(value)),
         5 => Next::SmallerAmount(Amount::from_nanos(value)),
+        6 => Next::NewKey,
         _ => return Err(take.damage("next")),
     };
     Ok(Decline { code, level, next })
