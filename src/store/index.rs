@@ -13,7 +13,7 @@ use std::{
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, WriteBatch, WriteOptions};
 use tallystick_journal::StorageFault;
 
-use crate::{StoreOptions, fault, folder, instance};
+use crate::{StoreOptions, fault, folder, instance, log_scan};
 
 /// Names a column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,7 @@ impl RocksIndex {
     /// Opens the instance in the folder `path`.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
+        log_scan::check(path)?;
         let shared = options::index(path, options)?;
         let families = Family::ALL.map(|family| (family.name(), options::family(&shared, family)));
         let db =

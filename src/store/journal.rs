@@ -15,7 +15,7 @@ use std::{
 use rocksdb::{DB, WaitForCompactOptions, WriteBatch, WriteOptions};
 use tallystick_journal::{Durability, Journal, StorageFault, TrimStep, Visit};
 
-use crate::{StoreOptions, fault, folder, instance};
+use crate::{StoreOptions, fault, folder, instance, log_scan};
 
 const PLACE: &str = "journal";
 
@@ -41,6 +41,7 @@ impl RocksJournal {
     /// Opens the instance in the folder `path`.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
+        log_scan::check(path)?;
         let db = DB::open(&options::journal(path, options)?, path)
             .map_err(|error| fault::from_open(path, error))?;
         let last = key::last(&db)?;

@@ -9,6 +9,7 @@ mod index;
 mod instance;
 mod journal;
 mod kind;
+mod log_scan;
 mod options;
 mod sealed;
 mod store;

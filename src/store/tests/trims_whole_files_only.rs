@@ -2,7 +2,7 @@
 
 mod fixture;
 
-use std::fs;
+use std::{fs, ops::ControlFlow};
 
 use fixture::{append_all, files, open, read_from, seqs, small};
 use tallystick_journal::{Durability, Journal, TrimStep};
@@ -49,9 +49,9 @@ fn never_takes_a_group_that_reaches_the_seq() {
         steps += trim_all(&journal, before_seq);
         let mut first = None;
         journal
-            .read(before_seq.saturating_sub(0), &mut |seq, _| {
+            .read(before_seq, &mut |seq, _| {
                 first = first.or(Some(seq));
-                Ok(std::ops::ControlFlow::Break(()))
+                Ok(ControlFlow::Break(()))
             })
             .unwrap();
         let needed = (before_seq / 10).clamp(1, 100) * 10;
