@@ -12,6 +12,9 @@ use crate::{
     kind::{floor, head, row, settlement, settlement_seq},
 };
 
+/// Is called with each stored key and value.
+type VisitStored<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageFault> + 'a;
+
 impl Checkpoints for RocksIndex {
     /// *Cost*: the whole save is held in memory twice while it is written, as one batch; a caller with much to save
     /// saves often.
@@ -74,11 +77,7 @@ impl RocksIndex {
     }
 
     /// Visits stored keys and values of the family `checkpoint` that start with `prefix`, in key order.
-    fn walk(
-        &self,
-        prefix: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageFault>,
-    ) -> Result<(), StorageFault> {
+    fn walk(&self, prefix: &[u8], visit: &mut VisitStored<'_>) -> Result<(), StorageFault> {
         let mut options = instance::walk_options();
         options.set_iterate_range(PrefixRange(prefix));
         let mut walk = self.db.raw_iterator_cf_opt(self.family(Family::Checkpoint)?, options);

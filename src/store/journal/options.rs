@@ -34,9 +34,9 @@ pub(super) fn journal(path: &Path, chosen: &StoreOptions) -> Result<Options, Sto
     Ok(options)
 }
 
-/// Sets levels so that a file is written once and later only *moved*, by an entry in the manifest, from level 0 to level
-/// 1. Keys ascend, so files never overlap, and RocksDB moves a file that overlaps nothing. It must leave level 0 since
-/// `DeleteFilesInRange`, which `trim` uses, does not look there.
+/// Sets levels so that a file is written once and later only *moved*, by an entry in the manifest, from level 0 to
+/// level 1. Keys ascend, so files never overlap, and RocksDB moves a file that overlaps nothing. It must leave level 0
+/// since `DeleteFilesInRange`, which `trim` uses, does not look there.
 fn set_never_rewrite(options: &mut Options) {
     options.set_num_levels(2);
     options.set_level_compaction_dynamic_level_bytes(false);
