@@ -21,6 +21,10 @@ pub(super) fn journal(path: &Path, chosen: &StoreOptions) -> Result<Options, Sto
     // delete. Four let a burst run ahead of the limited flush; they also bound one flush, which writes all that wait.
     options.set_write_buffer_size(usize::try_from(chosen.journal_file_bytes).unwrap_or(usize::MAX));
     options.set_max_write_buffer_number(MEMTABLES_MAX);
+    // No archive of old logs: each is as small as a memtable and deleted as it ends, whereas RocksDB purges an archive
+    // at intervals, many files at once.
+    options.set_wal_ttl_seconds(0);
+    options.set_wal_size_limit_mb(0);
     // There is one writer.
     options.set_allow_concurrent_memtable_write(false);
 
