@@ -78,7 +78,7 @@ fn refuses_a_flipped_bit_in_a_file_of_groups() {
 }
 
 #[test]
-fn refuses_a_lost_log_or_file() {
+fn refuses_a_lost_file_of_groups() {
     let root = tempfile::tempdir().unwrap();
     {
         let journal = open(root.path(), small()).journal();
