@@ -140,7 +140,7 @@ impl DebitStream {
             },
             Some(Asked::Hello(_)) => self.close(Some(status::malformed("hello", "must come once, first"))),
             Some(_) if !self.greeted => {
-                self.close(Some(status::malformed("message", "must be a hello at first")))
+                self.close(Some(status::malformed("message", "must be a hello at first")));
             }
             Some(asked) => {
                 let (bytes, checked) = match &asked {

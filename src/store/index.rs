@@ -1,0 +1,93 @@
+//! Owns: the index's instance: its column families and how they are reached.
+//! Never: the journal; an unsynced write.
+
+mod checkpoints;
+mod options;
+mod tables;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, WriteBatch, WriteOptions};
+use tallystick_journal::StorageFault;
+
+use crate::{StoreOptions, fault, folder, instance, log_scan};
+
+/// Names a column family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// Heads and rows.
+    Checkpoint,
+    /// Settlements by id.
+    Settlement,
+    /// Settlements' places by seq.
+    SettlementSeq,
+    /// The durable floor.
+    Meta,
+}
+
+impl Family {
+    const ALL: [Self; 4] = [Self::Checkpoint, Self::Settlement, Self::SettlementSeq, Self::Meta];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Settlement => "settlement",
+            Self::SettlementSeq => "settlement_seq",
+            Self::Meta => "meta",
+        }
+    }
+}
+
+/// Keeps checkpoints, the durable floor and settlements in a RocksDB instance of their own.
+pub struct RocksIndex {
+    db: DB,
+    path: PathBuf,
+}
+
+impl RocksIndex {
+    /// Opens the instance in the folder `path`.
+    pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
+        folder::create(path)?;
+        log_scan::check(path)?;
+        let shared = options::index(path, options)?;
+        let families = Family::ALL.map(|family| (family.name(), options::family(&shared, family)));
+        let db =
+            DB::open_cf_with_opts(&shared, path, families).map_err(|error| fault::from_open(path, error))?;
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    /// Says how many bytes the index occupies on its disk, about.
+    pub fn size_bytes(&self) -> u64 {
+        folder::size_bytes(&self.path)
+    }
+
+    fn family(&self, family: Family) -> Result<&ColumnFamily, StorageFault> {
+        self.db.cf_handle(family.name()).ok_or_else(|| StorageFault::Corrupt {
+            place: self.path.display().to_string(),
+            finding: format!("no column family {}", family.name()),
+        })
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<DBPinnableSlice<'_>>, StorageFault> {
+        self.db
+            .get_pinned_cf_opt(self.family(family)?, key, &instance::read_options())
+            .map_err(|error| fault::from_rocks(family.name(), error))
+    }
+
+    /// Writes all of `batch` or none of it, synced: a checkpoint or floor that might vanish would let the journal be
+    /// trimmed below what recovery needs.
+    fn write(&self, batch: WriteBatch) -> Result<(), StorageFault> {
+        let mut write = WriteOptions::default();
+        write.set_sync(true);
+        self.db.write_opt(batch, &write).map_err(|error| fault::from_rocks("index", error))
+    }
+}
+
+impl fmt::Debug for RocksIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RocksIndex").field("path", &self.path).finish_non_exhaustive()
+    }
+}
