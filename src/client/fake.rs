@@ -11,7 +11,7 @@ use tallystick_proto::v1::{
     accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
 };
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::transport::Server;
 
@@ -19,13 +19,11 @@ use tonic::transport::Server;
 #[derive(Clone)]
 pub(crate) struct Fake {
     world: Arc<Mutex<World>>,
-    /// Counts up when all connections and streams must break.
-    cut: watch::Sender<u32>,
 }
 
 impl Fake {
     pub(crate) fn new(world: World) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), cut: watch::channel(0).0 }
+        Self { world: Arc::new(Mutex::new(world)) }
     }
 
     pub(crate) fn world(&self) -> MutexGuard<'_, World> {
