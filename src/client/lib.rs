@@ -35,6 +35,6 @@ pub use channel::{Client, ClientOptions};
 pub use error::{ClientError, Happened};
 pub use ids::{PayeeId, SessionId};
 pub use stopwatch::Stopwatch;
-pub use tally::{Difference, Notch, Tally};
+pub use tally::{Difference, Notch, Tally, Unit};
 pub use tallystick_proto::v1;
 pub use writer::{Answer, Debit, Ticket, Writer, WriterOptions};

@@ -13,22 +13,40 @@ pub struct Notch {
     pub debit_count: u64,
 }
 
+/// Says what two figures count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Money.
+    Nanos,
+    /// Debits.
+    Debits,
+}
+
 /// Tells where the two halves do not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What was compared, in words.
     pub place: String,
-    /// What this side counted: nanos, or debits if `place` says so.
+    /// What the figures count.
+    pub unit: Unit,
+    /// What this side counted.
     pub ours: u128,
     /// What the server says.
     pub theirs: u128,
 }
 
 impl Difference {
-    /// Compares two figures and returns their difference, if there is one.
+    /// Compares two sums of money and returns their difference, if there is one.
     #[must_use]
-    pub fn between(place: impl FnOnce() -> String, ours: u128, theirs: u128) -> Option<Self> {
-        (ours != theirs).then(|| Self { place: place(), ours, theirs })
+    pub fn in_nanos(place: impl FnOnce() -> String, ours: u128, theirs: u128) -> Option<Self> {
+        (ours != theirs).then(|| Self { place: place(), unit: Unit::Nanos, ours, theirs })
+    }
+
+    /// Compares two counts of debits and returns their difference, if there is one.
+    #[must_use]
+    pub fn in_debits(place: impl FnOnce() -> String, ours: u64, theirs: u64) -> Option<Self> {
+        let (ours, theirs) = (ours.into(), theirs.into());
+        (ours != theirs).then(|| Self { place: place(), unit: Unit::Debits, ours, theirs })
     }
 
     /// Returns how far apart they are.
@@ -134,28 +152,81 @@ impl Tally {
         for line in &settlement.lines {
             let notch = ours.remove(&PayeeId::new(&line.payee_id)).unwrap_or_default();
             lines_nanos += u128::from(line.amount_nanos);
-            let place = |unit: &str| format!("settlement of {session}, line of {}, {unit}", line.payee_id);
-            found.extend(Difference::between(
-                || place("nanos"),
-                notch.approved_nanos,
-                line.amount_nanos.into(),
-            ));
-            found.extend(Difference::between(
-                || place("debits"),
-                notch.debit_count.into(),
-                line.debit_count.into(),
-            ));
+            let place = || format!("settlement of {session}, line of {}", line.payee_id);
+            found.extend(Difference::in_nanos(place, notch.approved_nanos, line.amount_nanos.into()));
+            found.extend(Difference::in_debits(place, notch.debit_count, line.debit_count));
         }
         for (payee, notch) in ours {
-            let place = || format!("settlement of {session}, no line for {payee}, nanos");
-            found.extend(Difference::between(place, notch.approved_nanos, 0));
+            let place = || format!("settlement of {session}, no line for {payee}");
+            found.extend(Difference::in_nanos(place, notch.approved_nanos, 0));
         }
-        let total = || format!("settlement of {session}, lines against total, nanos");
-        found.extend(Difference::between(total, lines_nanos, settlement.total_nanos.into()));
+        let total = || format!("settlement of {session}, lines against total");
+        found.extend(Difference::in_nanos(total, lines_nanos, settlement.total_nanos.into()));
         found
     }
 
     fn notch_mut(&mut self, session: &SessionId, payee: &PayeeId) -> &mut Notch {
         self.sessions.entry(session.clone()).or_default().entry(payee.clone()).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::{DeclineCode, SettlementLine};
+
+    fn heard() -> Tally {
+        let (session, acme, globex) = (SessionId::new("ses_1"), PayeeId::new("pay_1"), PayeeId::new("pay_2"));
+        let yes = Answer::Approved { seq: 1, remaining_nanos: 0, replayed: false };
+        let no = Answer::Declined { code: DeclineCode::Cap, seq: 2, remaining_nanos: 0, replayed: true };
+        let mut tally = Tally::default();
+        tally.hear(&session, &acme, 600, &yes);
+        tally.hear(&session, &acme, 600, &yes);
+        tally.hear(&session, &globex, 150, &yes);
+        tally.hear(&session, &globex, 150, &no);
+        tally
+    }
+
+    fn settlement(lines: &[(&str, u64, u64)]) -> Settlement {
+        let line = |(payee, amount_nanos, debit_count): &(&str, u64, u64)| SettlementLine {
+            payee_id: (*payee).to_owned(),
+            amount_nanos: *amount_nanos,
+            debit_count: *debit_count,
+        };
+        Settlement {
+            session_id: "ses_1".to_owned(),
+            total_nanos: lines.iter().map(|(_, nanos, _)| nanos).sum(),
+            lines: lines.iter().map(line).collect(),
+            ..Settlement::default()
+        }
+    }
+
+    #[test]
+    fn equal_halves_match() {
+        assert_eq!(heard().compare(&settlement(&[("pay_1", 1200, 2), ("pay_2", 150, 1)])), Vec::new());
+        assert_eq!(heard().session_nanos(&SessionId::new("ses_1")), 1350);
+        assert_eq!((heard().declined_by_code["CAP"], heard().replayed), (1, 1));
+    }
+
+    #[test]
+    fn one_nano_is_found_and_so_is_a_missing_line() {
+        let found = heard().compare(&settlement(&[("pay_1", 1199, 2)]));
+        let sizes: Vec<_> = found.iter().map(|difference| (difference.unit, difference.size())).collect();
+        assert_eq!(sizes, [(Unit::Nanos, 1), (Unit::Nanos, 150)]);
+    }
+
+    #[test]
+    fn a_line_nobody_heard_of_is_a_difference() {
+        let found =
+            heard().compare(&settlement(&[("pay_1", 1200, 2), ("pay_2", 150, 1), ("pay_3", 7, 1)]));
+        assert_eq!(found.iter().map(Difference::size).sum::<u128>(), 8);
+    }
+
+    #[test]
+    fn tallies_merge() {
+        let mut sum = heard();
+        sum.merge(heard());
+        assert_eq!(sum.payee(&PayeeId::new("pay_1")), Notch { approved_nanos: 2400, debit_count: 4 });
+        assert_eq!((sum.answered, sum.approved, sum.declined()), (8, 6, 2));
     }
 }
