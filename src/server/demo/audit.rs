@@ -17,6 +17,8 @@ use tallystick_client::{
 pub(super) struct Audit {
     /// One a payee, in the plan's order: what we heard approved for it.
     pub(super) settled: Vec<Notch>,
+    /// Likewise: what the server says it owes it.
+    pub(super) payable_nanos: Vec<u128>,
     pub(super) settlement_count: u64,
     pub(super) line_count: u64,
     /// Figures that were laid side by side.
@@ -110,6 +112,7 @@ impl Audit {
             payable += nanos(&position.payable_nanos_total, &doing)?;
         }
         self.nanos(|| format!("payee {name}, position"), heard.approved_nanos, payable);
+        self.payable_nanos.push(payable);
         Ok(())
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Report {
     pub(super) settlement_lines: u64,
     pub(super) settled_nanos_by_payee: BTreeMap<&'static str, u128>,
     pub(super) settled_debits_by_payee: BTreeMap<&'static str, u64>,
+    /// What the server says it owes each payee.
+    pub(super) payable_nanos_by_payee: BTreeMap<&'static str, u128>,
     pub(super) audit_comparisons: u64,
     pub(super) audit_difference_nanos: u128,
     pub(super) audit_differences: Vec<String>,
@@ -88,6 +90,7 @@ impl Report {
             settlement_lines: audit.line_count,
             settled_nanos_by_payee: names().map(|(name, notch)| (name, notch.approved_nanos)).collect(),
             settled_debits_by_payee: names().map(|(name, notch)| (name, notch.debit_count)).collect(),
+            payable_nanos_by_payee: PAYEES.iter().map(|(name, _)| *name).zip(audit.payable_nanos.clone()).collect(),
             audit_comparisons: audit.comparison_count,
             audit_difference_nanos: audit.difference_nanos(),
             audit_differences: audit.differences.iter().map(describe).collect(),
@@ -95,7 +98,7 @@ impl Report {
             rate_while_up_per_s: per_second(scene.plan.debits, up),
             latency_us: Percentiles::of(&heard.latencies_us),
             latency_calm_us: Percentiles::of(&heard.calm_latencies_us),
-            recovery_ms: timing.recovery.map(|recovery| recovery.recovery.as_secs_f64() * 1_000.0),
+            recovery_ms: timing.recovery.map(|recovery| tenths_of_ms(recovery.recovery)),
             killed_after_debits: timing.recovery.map(|recovery| recovery.answered_at_kill),
             stream_ms: millis(timing.streaming),
             durability: word(heard.durability),
@@ -135,6 +138,12 @@ pub(super) fn describe(difference: &tallystick_client::Difference) -> String {
 fn per_second(count: u64, span: Duration) -> u64 {
     let micros = span.as_micros().max(1);
     u64::try_from(u128::from(count) * 1_000_000 / micros).unwrap_or(u64::MAX)
+}
+
+/// Returns milliseconds with one digit behind the point.
+fn tenths_of_ms(span: Duration) -> f64 {
+    let tenths = u32::try_from(span.as_micros() / 100).unwrap_or(u32::MAX);
+    f64::from(tenths) / 10.0
 }
 
 fn millis(span: Duration) -> u64 {

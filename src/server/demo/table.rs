@@ -1,7 +1,7 @@
 //! Owns: the figures as a person likes to read them. Never: a figure that the report does not hold.
 
 use super::{plan::PAYEES, report::Report, screen::grouped};
-use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, modifiers::UTF8_ROUND_CORNERS, presets::UTF8_FULL_CONDENSED};
+use comfy_table::{Attribute, Cell, CellAlignment, Color, Table, presets::UTF8_FULL_CONDENSED};
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
 
@@ -41,20 +41,30 @@ fn decided(report: &Report) -> Table {
 }
 
 fn settled(report: &Report) -> Table {
-    let mut table = table(["settled to", "debits", "USD", ""]);
+    let all: u128 = report.settled_nanos_by_payee.values().sum();
+    let owed: u128 = report.payable_nanos_by_payee.values().sum();
+    let sums = report.settled_nanos_by_payee.values().chain(report.payable_nanos_by_payee.values());
+    let digits = sums.map(|nanos| digits_needed(*nanos)).max().unwrap_or_default();
+    let mut table = table(["settled to", "debits", "agents heard, USD", "server owes, USD"]);
     for (name, _) in PAYEES {
         let debits = report.settled_debits_by_payee.get(name).copied().unwrap_or_default();
-        let nanos = report.settled_nanos_by_payee.get(name).copied().unwrap_or_default();
-        table.add_row([left(name), right(grouped(debits)), right(usd(nanos)), left("")]);
+        let heard = report.settled_nanos_by_payee.get(name).copied().unwrap_or_default();
+        let owed = report.payable_nanos_by_payee.get(name).copied().unwrap_or_default();
+        table.add_row([
+            left(name),
+            right(grouped(debits)),
+            right(usd(heard, digits)),
+            right(usd(owed, digits)),
+        ]);
     }
-    let note = format!(
-        "{} settlements, one a session, {} lines",
-        grouped(report.settlements),
-        grouped(report.settlement_lines)
-    );
     let debits: u64 = report.settled_debits_by_payee.values().sum();
-    let nanos: u128 = report.settled_nanos_by_payee.values().sum();
-    table.add_row([bold("all"), right(grouped(debits)), right(usd(nanos)), left(&note)]);
+    let name = format!("all, by {} settlements", grouped(report.settlements));
+    table.add_row([
+        bold(&name),
+        right(grouped(debits)),
+        right(usd(all, digits)).add_attribute(Attribute::Bold),
+        right(usd(owed, digits)).add_attribute(Attribute::Bold),
+    ]);
     table
 }
 
@@ -101,7 +111,7 @@ fn verdict(report: &Report) -> String {
 
 fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
+    table.load_style(UTF8_FULL_CONDENSED.with_rounded_corners());
     table.set_header(header.map(bold));
     table
 }
@@ -136,14 +146,21 @@ fn micros(us: u64) -> String {
     format!("{} us", grouped(us))
 }
 
-/// Writes nanos as dollars, with as many digits as it takes to be exact, and two at least.
-fn usd(nanos: u128) -> String {
-    let exact = i128::try_from(nanos).ok().and_then(|nanos| Decimal::try_from_i128_with_scale(nanos, 9).ok());
-    let Some(dollars) = exact.map(|dollars| dollars.normalize()) else {
-        return format!("{nanos} nanos");
-    };
-    let scale = dollars.scale().max(2) as usize;
-    format!("{dollars:.scale$}")
+/// Writes nanos as dollars with so many digits behind the point.
+fn usd(nanos: u128, digits: usize) -> String {
+    match dollars(nanos) {
+        Some(dollars) => format!("{dollars:.digits$}"),
+        None => format!("{} nanos", grouped(nanos)),
+    }
+}
+
+/// Returns how many digits behind the point it takes to write an amount exactly; two at least.
+fn digits_needed(nanos: u128) -> usize {
+    dollars(nanos).map_or(2, |dollars| dollars.normalize().scale().max(2) as usize)
+}
+
+fn dollars(nanos: u128) -> Option<Decimal> {
+    Decimal::try_from_i128_with_scale(i128::try_from(nanos).ok()?, 9).ok()
 }
 
 #[cfg(test)]
@@ -159,7 +176,7 @@ mod tests {
             (2_856_525_600, "2.8565256"),
             (u128::from(u64::MAX), "18446744073.709551615"),
         ] {
-            assert_eq!(usd(nanos), text);
+            assert_eq!(usd(nanos, digits_needed(nanos)), text);
         }
     }
 
