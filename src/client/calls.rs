@@ -57,11 +57,7 @@ calls! {
 
 impl Client {
     /// Tries until there is an answer, an error that no retry helps against, or no time left.
-    async fn retry<Q, A, F>(
-        &self,
-        request: &Q,
-        attempt: impl Fn(Request<Q>) -> F,
-    ) -> Result<A, ClientError>
+    async fn retry<Q, A, F>(&self, request: &Q, attempt: impl Fn(Request<Q>) -> F) -> Result<A, ClientError>
     where
         Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,

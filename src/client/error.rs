@@ -160,10 +160,9 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
 fn refusal_happened(refusal: Refusal) -> Happened {
     match refusal {
         Refusal::BelowWindow => Happened::Yes,
-        Refusal::JournalFailed
-        | Refusal::SessionRetired
-        | Refusal::WriterFenced
-        | Refusal::Unspecified => Happened::Unknown,
+        Refusal::JournalFailed | Refusal::SessionRetired | Refusal::WriterFenced | Refusal::Unspecified => {
+            Happened::Unknown
+        }
         Refusal::Malformed
         | Refusal::UnknownAccount
         | Refusal::UnknownSession

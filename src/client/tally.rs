@@ -124,9 +124,11 @@ impl Tally {
     /// Returns what was heard for one payee over all sessions.
     #[must_use]
     pub fn payee(&self, payee: &PayeeId) -> Notch {
-        self.sessions.values().filter_map(|lines| lines.get(payee)).fold(Notch::default(), |sum, notch| Notch {
-            approved_nanos: sum.approved_nanos + notch.approved_nanos,
-            debit_count: sum.debit_count + notch.debit_count,
+        self.sessions.values().filter_map(|lines| lines.get(payee)).fold(Notch::default(), |sum, notch| {
+            Notch {
+                approved_nanos: sum.approved_nanos + notch.approved_nanos,
+                debit_count: sum.debit_count + notch.debit_count,
+            }
         })
     }
 
@@ -226,8 +228,7 @@ mod tests {
 
     #[test]
     fn a_line_nobody_heard_of_is_a_difference() {
-        let found =
-            heard().compare(&settlement(&[("pay_1", 1200, 2), ("pay_2", 150, 1), ("pay_3", 7, 1)]));
+        let found = heard().compare(&settlement(&[("pay_1", 1200, 2), ("pay_2", 150, 1), ("pay_3", 7, 1)]));
         assert_eq!(found.iter().map(Difference::size).sum::<u128>(), 8);
     }
 

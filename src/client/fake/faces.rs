@@ -73,24 +73,19 @@ impl Accounts for Fake {
         world.keep(&Command::Deposit(message.clone()));
         let changed =
             world.deposit(&message).ok_or_else(|| status(Code::NotFound, Refusal::UnknownAccount))?;
-        let response = v1::DepositResponse { account: account(&changed), durability: DURABILITY, ..Default::default() };
+        let response =
+            v1::DepositResponse { account: account(&changed), durability: DURABILITY, ..Default::default() };
         Ok(Response::new(response))
     }
 
-    async fn get_account(
-        &self,
-        request: Request<v1::GetAccountRequest>,
-    ) -> Answered<v1::GetAccountResponse> {
+    async fn get_account(&self, request: Request<v1::GetAccountRequest>) -> Answered<v1::GetAccountResponse> {
         let world = self.world();
         let found = world.accounts.get(&request.into_inner().account_id);
         let found = found.ok_or_else(|| status(Code::NotFound, Refusal::UnknownAccount))?;
         Ok(Response::new(v1::GetAccountResponse { account: account(found) }))
     }
 
-    async fn list_accounts(
-        &self,
-        _: Request<v1::ListAccountsRequest>,
-    ) -> Answered<v1::ListAccountsResponse> {
+    async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Answered<v1::ListAccountsResponse> {
         Err(Status::unimplemented("list_accounts"))
     }
 }
@@ -170,10 +165,7 @@ impl Authorizer for Fake {
         Err(Status::unimplemented("get_session"))
     }
 
-    async fn list_sessions(
-        &self,
-        _: Request<v1::ListSessionsRequest>,
-    ) -> Answered<v1::ListSessionsResponse> {
+    async fn list_sessions(&self, _: Request<v1::ListSessionsRequest>) -> Answered<v1::ListSessionsResponse> {
         Err(Status::unimplemented("list_sessions"))
     }
 
@@ -192,7 +184,8 @@ impl Authorizer for Fake {
         };
         let mut world = self.world();
         world.batches_seen += 1;
-        let drop_before = world.faults.iter().any(|f| matches!(f, Fault::DropBefore(n) if *n == world.batches_seen));
+        let drop_before =
+            world.faults.iter().any(|f| matches!(f, Fault::DropBefore(n) if *n == world.batches_seen));
         if drop_before {
             return Err(status(Code::ResourceExhausted, Refusal::Overloaded));
         }
@@ -202,7 +195,8 @@ impl Authorizer for Fake {
         if let Some(refused) = &result.refused {
             return Err(status(Code::FailedPrecondition, refused.refusal()));
         }
-        let drop_after = world.faults.iter().any(|f| matches!(f, Fault::DropAfter(n) if *n == world.batches_seen));
+        let drop_after =
+            world.faults.iter().any(|f| matches!(f, Fault::DropAfter(n) if *n == world.batches_seen));
         if drop_after {
             return Err(status(Code::Unavailable, Refusal::JournalFailed));
         }
@@ -224,8 +218,7 @@ impl Authorizer for Fake {
         let mut world = self.world();
         world.keep(&Command::Settle(message.clone()));
         let settlement = world.settle(&message.session_id);
-        let settlement =
-            Some(settlement.ok_or_else(|| status(Code::NotFound, Refusal::UnknownSession))?);
+        let settlement = Some(settlement.ok_or_else(|| status(Code::NotFound, Refusal::UnknownSession))?);
         Ok(Response::new(v1::SettleResponse { settlement, replayed: false, durability: DURABILITY }))
     }
 

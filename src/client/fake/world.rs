@@ -320,8 +320,7 @@ impl Session {
             self.lines.insert(payee.to_owned(), (line.0 + amount, line.1 + 1));
             DeclineCode::Unspecified
         };
-        let outcome =
-            if code == DeclineCode::Unspecified { Outcome::Approved } else { Outcome::Declined };
+        let outcome = if code == DeclineCode::Unspecified { Outcome::Approved } else { Outcome::Declined };
         let memory = Memory { number: debit.number, payee: payee.to_owned(), amount, outcome, code, seq };
         let place = self.places.entry(writer.to_owned()).or_default();
         place.last = debit.number;

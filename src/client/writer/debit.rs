@@ -87,9 +87,7 @@ impl Verdict {
         }
         match outcome {
             Outcome::Approved => Ok(Self::Decided(Answer::Approved { seq, remaining_nanos, replayed })),
-            Outcome::Declined => {
-                Ok(Self::Decided(Answer::Declined { code, seq, remaining_nanos, replayed }))
-            }
+            Outcome::Declined => Ok(Self::Decided(Answer::Declined { code, seq, remaining_nanos, replayed })),
             Outcome::Pending | Outcome::Unspecified => {
                 Err(ClientError::contradiction(format!("a debit was answered {}", outcome.as_str_name())))
             }

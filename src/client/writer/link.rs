@@ -76,8 +76,7 @@ impl Link {
 
     /// Waits for the next batch's results; with `hurried`, no longer than an answer may take.
     pub(super) async fn next_results(&mut self, hurried: bool) -> Result<BatchResult, ClientError> {
-        let message =
-            if hurried { self.next_message().await? } else { read(self.hear.message().await)? };
+        let message = if hurried { self.next_message().await? } else { read(self.hear.message().await)? };
         match message {
             Hear::Batch(results) => Ok(results),
             Hear::Welcome(_) | Hear::Positions(_) => {
