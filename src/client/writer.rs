@@ -5,6 +5,7 @@ mod book;
 mod debit;
 mod driver;
 mod link;
+mod tables;
 
 pub use debit::{Answer, Debit};
 

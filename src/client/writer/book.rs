@@ -1,10 +1,13 @@
 //! Owns: the numbers of a writer, and every debit until its answer was heard.
 //! Never: waits, or speaks to the server: it says what to send and is told what came back.
 
-use super::debit::{Answer, Debit, Verdict};
+use super::{
+    debit::{Answer, Debit, Verdict},
+    tables::Tables,
+};
 use crate::{
-    ClientError, PayeeId, SessionId,
-    v1::{BatchResult, DebitBatch, StreamDebit, WriterPosition},
+    ClientError, SessionId,
+    v1::{BatchResult, DebitBatch, WriterPosition},
 };
 use hashbrown::HashMap;
 use std::{collections::VecDeque, hash::RandomState};
@@ -281,48 +284,12 @@ fn compose(
     entry.awaited = true;
     let mut tables = Tables::default();
     let open = entry.items.iter().filter(|item| item.answer.is_none());
-    let debits = open.map(|item| tables.debit(places, item)).collect();
-    let Tables { session_ids, payee_ids, .. } = tables;
-    DebitBatch { batch_id: entry.batch_id, session_ids, payee_ids, debits, currency: String::new() }
-}
-
-/// Collects a batch's ids, each once.
-#[derive(Default)]
-struct Tables {
-    session_ids: Vec<String>,
-    payee_ids: Vec<String>,
-    sessions: HashMap<SessionId, u32, RandomState>,
-    payees: HashMap<PayeeId, u32, RandomState>,
-}
-
-impl Tables {
-    fn debit(&mut self, places: &HashMap<SessionId, Place, RandomState>, item: &Item) -> StreamDebit {
-        let Debit { session, payee, amount_nanos, reference, evidence_hash } = &item.debit;
-        let mut acked_through = 0;
-        let session_index = *self.sessions.entry_ref(session).or_insert_with(|| {
-            // Once a session and batch is enough: the server keeps the greatest.
-            acked_through = places.get(session).map_or(0, |place| place.heard_through);
-            self.session_ids.push(session.as_str().to_owned());
-            index_of_last(self.session_ids.len())
-        });
-        let payee_index = *self.payees.entry_ref(payee).or_insert_with(|| {
-            self.payee_ids.push(payee.as_str().to_owned());
-            index_of_last(self.payee_ids.len())
-        });
-        StreamDebit {
-            session: session_index,
-            payee: payee_index,
-            amount_nanos: *amount_nanos,
-            number: item.number,
-            acked_through,
-            idempotency_key: String::new(),
-            reference: reference.clone(),
-            evidence_hash: evidence_hash.clone(),
-        }
-    }
-}
-
-/// A batch holds at most 10,000 debits, so its tables are far from the bound.
-fn index_of_last(len: usize) -> u32 {
-    u32::try_from(len.saturating_sub(1)).unwrap_or(u32::MAX)
+    let debits = open
+        .map(|item| {
+            // Only what was heard before this message is acknowledged; once a session and message is enough.
+            let heard_through = || places.get(&item.debit.session).map_or(0, |place| place.heard_through);
+            tables.point(&item.debit, item.number, heard_through)
+        })
+        .collect();
+    tables.into_batch(entry.batch_id, debits)
 }

@@ -46,7 +46,7 @@ pub(super) async fn crash_and_recover(
     scene.progress.outage_ends();
     scene.screen.announce(
         "recovered",
-        &format!("{:.0?} from start to first answer; the writers resume by themselves", recovery),
+        &format!("{recovery:.0?} from start to first answer; the writers resume by themselves"),
     );
     Ok((server, Recovery { recovery, answered_at_kill }))
 }

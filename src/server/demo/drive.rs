@@ -64,11 +64,7 @@ async fn run_lane(scene: Arc<Scene>, client: Client, lane: u32) -> Result<Heard,
     }
 }
 
-async fn take_off(
-    scene: &Scene,
-    writer: &Writer,
-    feed: &mut Feed<'_>,
-) -> Result<Option<Flight>, DemoError> {
+async fn take_off(scene: &Scene, writer: &Writer, feed: &mut Feed<'_>) -> Result<Option<Flight>, DemoError> {
     let debit = |(agent, payment): (usize, Payment)| {
         Debit::new(&scene.stage.sessions[agent], &scene.stage.payees[payment.payee], payment.amount_nanos)
     };

@@ -57,7 +57,8 @@ async fn play(args: DemoArgs) -> Result<(), DemoError> {
     let folder = tempfile::tempdir().map_err(DemoError::io("make a temporary folder"))?;
     let command = ServerCommand::new(&args, folder.path())?;
     let server = command.start("127.0.0.1:0").await?;
-    screen.announce("server", &format!("{}, {}, on an empty folder", server.address, args.durability.as_str()));
+    screen
+        .announce("server", &format!("{}, {}, on an empty folder", server.address, args.durability.as_str()));
     let uri = server.uri();
     let client = Client::connect(&uri).map_err(DemoError::call("connect"))?;
     let stage = Stage::set(&client, &plan).await?;

@@ -14,8 +14,13 @@ const DOLLAR_NANOS: u64 = 1_000_000_000;
 pub(super) const ACCOUNT_COUNT: usize = 4;
 
 /// Model providers (none of them real), and how many of a hundred requests go to each.
-pub(super) const PAYEES: [(&str, u32); 5] =
-    [("acme-llm", 40), ("borealis-ai", 25), ("cobalt-models", 18), ("driftwood-lm", 12), ("ember-inference", 5)];
+pub(super) const PAYEES: [(&str, u32); 5] = [
+    ("acme-llm", 40),
+    ("borealis-ai", 25),
+    ("cobalt-models", 18),
+    ("driftwood-lm", 12),
+    ("ember-inference", 5),
+];
 
 /// One metered call to a model: the context at once, then each generated token by itself.
 #[derive(Clone, Copy, Debug)]

@@ -1,13 +1,6 @@
 //! Owns: the figures of one demo, as JSON. Never: a figure without the circumstances that it was measured in.
 
-use super::{
-    Scene,
-    audit::Audit,
-    crash::Recovery,
-    drive::Heard,
-    error::DemoError,
-    plan::PAYEES,
-};
+use super::{Scene, audit::Audit, crash::Recovery, drive::Heard, error::DemoError, plan::PAYEES};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -90,7 +83,11 @@ impl Report {
             settlement_lines: audit.line_count,
             settled_nanos_by_payee: names().map(|(name, notch)| (name, notch.approved_nanos)).collect(),
             settled_debits_by_payee: names().map(|(name, notch)| (name, notch.debit_count)).collect(),
-            payable_nanos_by_payee: PAYEES.iter().map(|(name, _)| *name).zip(audit.payable_nanos.clone()).collect(),
+            payable_nanos_by_payee: PAYEES
+                .iter()
+                .map(|(name, _)| *name)
+                .zip(audit.payable_nanos.clone())
+                .collect(),
             audit_comparisons: audit.comparison_count,
             audit_difference_nanos: audit.difference_nanos(),
             audit_differences: audit.differences.iter().map(describe).collect(),

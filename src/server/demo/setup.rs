@@ -8,7 +8,7 @@ use std::time::Duration;
 use tallystick_client::{
     Client, PayeeId, SessionId,
     v1::{
-        Authority, CreateAccountRequest, CreatePayeeRequest, DepositRequest, GetAccountRequest, Account,
+        Account, Authority, CreateAccountRequest, CreatePayeeRequest, DepositRequest, GetAccountRequest,
         OpenSessionRequest, Outcome, PayeeCap,
     },
 };
@@ -101,8 +101,7 @@ async fn fund(client: &Client, index: usize, amount_nanos: u64) -> Result<String
 
 async fn register(client: &Client, name: &str) -> Result<PayeeId, DemoError> {
     let doing = format!("register {name}");
-    let request =
-        CreatePayeeRequest { idempotency_key: format!("demo-payee-{name}"), name: name.to_owned() };
+    let request = CreatePayeeRequest { idempotency_key: format!("demo-payee-{name}"), name: name.to_owned() };
     let response = client.create_payee(request).await.map_err(DemoError::call(&doing))?;
     let payee = response.payee.ok_or_else(|| DemoError::answer(&doing, "payee"))?;
     Ok(PayeeId::new(&payee.payee_id))

@@ -100,7 +100,8 @@ fn measured(report: &Report) -> Table {
 
 fn verdict(report: &Report) -> String {
     if report.audit_differences.is_empty() {
-        return "Both halves of the tally match: what the agents heard is what the payees are owed.".to_owned();
+        return "Both halves of the tally match: what the agents heard is what the payees are owed."
+            .to_owned();
     }
     let mut text = "The halves of the tally do not match:".to_owned();
     for difference in &report.audit_differences {

@@ -77,7 +77,10 @@ impl Line<'_> {
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         match text.parse::<u32>() {
             Ok(tokens) if plain && tokens <= TOKENS_MAX => Ok(tokens),
-            _ => Err(self.wrong(column, format!("`{text}` is no whole number of tokens from 0 to {TOKENS_MAX}"))),
+            _ => {
+                Err(self
+                    .wrong(column, format!("`{text}` is no whole number of tokens from 0 to {TOKENS_MAX}")))
+            }
         }
     }
 
