@@ -1,1 +1,44 @@
-//! To be written.
+//! Owns: the rules. Amounts, ids, envelopes, the decline ladder, settlement, postings: one pure function of
+//! (state, command, time) and one `apply` that turns a record into state, live and in recovery alike.
+//! Never: I/O, a clock, threads, async, randomness, floats, logging, unordered iteration.
+#![no_std]
+#![deny(clippy::float_arithmetic, clippy::indexing_slicing)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod account;
+pub mod amount;
+pub mod apply;
+pub mod books;
+pub mod command;
+pub mod currency;
+pub mod cut;
+pub mod decide;
+pub mod decline;
+pub mod hash;
+pub mod id;
+pub mod keys;
+pub mod limits;
+pub mod partition;
+pub mod payee;
+pub mod record;
+pub mod refusal;
+pub mod session;
+pub mod settlement;
+pub mod table;
+pub mod time;
+pub mod writer;
+
+pub use amount::{Amount, Cap, Total};
+pub use currency::Currency;
+pub use decline::{Decline, DeclineCode, Level, Next};
+pub use id::{AccountId, DebitId, IdSource, PayeeId, SessionId, SettlementId, WriterId};
+pub use partition::Partition;
+pub use record::{Record, Stamp};
+pub use refusal::Refusal;
+pub use time::{Clock, Span, Time};
+
+/// How many partitions a journal is divided into, for ever. The genesis record repeats it.
+pub const PARTITIONS: u16 = 256;

@@ -1,1 +1,31 @@
-//! To be written.
+//! Owns: when and in which order decisions happen: shards and their locks, lanes, the committer, tickets, recovery,
+//! checkpoints and the sweeper, behind the `Engine` handle.
+//! Never: a rule about money (core's), a byte format (the journal's), RocksDB, tokio, tonic; a clock or randomness of its
+//! own: both are handed in.
+
+mod answer;
+mod checkpoint;
+mod commit;
+mod engine;
+mod fault;
+mod lane;
+mod ledger;
+mod listing;
+mod options;
+mod recovery;
+mod running;
+mod sessions;
+mod settling;
+mod shard;
+mod ticket;
+mod writers;
+
+pub use answer::{Answer, DebitAnswer, OpenAnswer, SessionShown};
+pub use checkpoint::CheckpointSummary;
+pub use engine::{Engine, EngineStats};
+pub use fault::Fault;
+pub use listing::{Cursor, Page};
+pub use options::{Events, Options, Parts, Silent};
+pub use recovery::RecoverySummary;
+pub use running::{Running, StartFault};
+pub use ticket::Ticket;

@@ -2,9 +2,17 @@
 //! and the watermark that tells who may be answered.
 //! Never: RocksDB, tokio, a clock; deciding anything about money.
 
+pub mod codec;
+pub mod group;
 pub mod memory;
+pub mod rows;
 pub mod storage;
+pub mod watermark;
+mod wire;
 
+pub use group::{Chain, GroupView, GroupWriter};
 pub use storage::{
     Checkpoint, Checkpoints, Durability, Floor, Journal, Row, StorageFault, Tables, TrimStep, Visit,
 };
+pub use watermark::{JournalFailed, Watermark};
+pub use wire::Damage;

@@ -1,1 +1,23 @@
-//! To be written.
+//! Owns: the gRPC face: a request is decoded, the engine asked, the answer encoded. Every refusal and fault becomes a
+//! status in one exhaustive table (`status`), and every field rule that core cannot see is checked in `decode`.
+//! Never: the store; a rule about money; an answer before its ticket says that it is durable.
+
+mod accounts;
+mod authorizer;
+mod currency;
+mod deadline;
+mod decode;
+mod encode;
+mod gate;
+mod payees;
+mod service;
+mod settlements;
+mod status;
+mod stream;
+
+pub use currency::{Registered, registered};
+pub use gate::{Gate, Limits};
+pub use service::Services;
+
+/// Bounds one request message. *Units*: encoded bytes.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;

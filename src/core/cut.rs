@@ -1,0 +1,115 @@
+//! Owns: a partition's checkpoint as values: the head at the cut, the rows that changed since the last one, and the way
+//! back. The cut is consistent though it is copied in small pieces: rows that change meanwhile are copied first.
+//! Never: bytes; their layout is the journal's.
+
+use crate::{
+    Partition,
+    account::Account,
+    partition::{CommandKey, Head},
+    payee::{Notice, Payee},
+    session::Session,
+    settlement::Settlement,
+    table::Slot,
+    writer::Writer,
+};
+use alloc::vec::Vec;
+
+/// Is one row of a checkpoint. The order of the variants is their stored number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is documented by its content")]
+pub enum RowValue {
+    Account(Slot<Account>),
+    Session(Slot<Session>),
+    Payee(Slot<Payee>),
+    Notice(Slot<Notice>),
+    Writer(Slot<Writer>),
+    CommandKey(Slot<CommandKey>),
+}
+
+impl Partition {
+    /// Begins a checkpoint: returns the head as of now, and the settlements it files. `copy` returns the rows.
+    /// `covered` is a seq, at or after the partition's own, up to which no other record of this partition can come.
+    pub fn cut(&mut self, covered: u64) -> (Head, Vec<Settlement>) {
+        assert!(covered >= self.seq, "bug: a checkpoint covers {covered} but contains {}", self.seq);
+        let head = Head {
+            seq: self.seq,
+            covered,
+            last_at: self.last_at,
+            seed: self.seed,
+            accounts: self.accounts.cut(),
+            sessions: self.sessions.cut(),
+            payees: self.payees.cut(),
+            notices: self.notices.cut(),
+            writers: self.writers.cut(),
+            command_keys: self.command_keys.cut(),
+            books: self.books.clone(),
+            outbox: self.outbox.clone(),
+            outbox_last: self.outbox_last,
+            inbox: self.inbox.clone(),
+        };
+        (head, self.unfiled.values().cloned().collect())
+    }
+
+    /// Copies about `limit` rows of the cut; an empty list says that it is whole.
+    pub fn copy(&mut self, limit: usize) -> Vec<(u32, RowValue)> {
+        fn wrap<T>(rows: Vec<(u32, Slot<T>)>, value: fn(Slot<T>) -> RowValue) -> Vec<(u32, RowValue)> {
+            rows.into_iter().map(|(slot, entry)| (slot, value(entry))).collect()
+        }
+        let mut rows = wrap(self.sessions.copy(limit), RowValue::Session);
+        if rows.is_empty() {
+            rows = wrap(self.accounts.copy(limit), RowValue::Account);
+        }
+        if rows.is_empty() {
+            rows = wrap(self.payees.copy(limit), RowValue::Payee);
+        }
+        if rows.is_empty() {
+            rows = wrap(self.notices.copy(limit), RowValue::Notice);
+        }
+        if rows.is_empty() {
+            rows = wrap(self.writers.copy(limit), RowValue::Writer);
+        }
+        if rows.is_empty() {
+            rows = wrap(self.command_keys.copy(limit), RowValue::CommandKey);
+        }
+        rows
+    }
+
+    /// Forgets the settlements that a checkpoint at `seq` has filed for good.
+    pub fn filed_through(&mut self, seq: u64) {
+        self.unfiled = self.unfiled.split_off(&(seq.saturating_add(1)));
+        self.unfiled_seqs.retain(|_, filed_at| *filed_at > seq);
+    }
+
+    /// Puts back one row. Rows of one table come in slot order. *Errors*: says what does not fit.
+    pub fn load_row(&mut self, slot: u32, row: RowValue) -> Result<(), &'static str> {
+        match row {
+            RowValue::Account(entry) => self.accounts.load(slot, entry),
+            RowValue::Session(entry) => self.sessions.load(slot, entry),
+            RowValue::Payee(entry) => self.payees.load(slot, entry),
+            RowValue::Notice(entry) => self.notices.load(slot, entry),
+            RowValue::Writer(entry) => self.writers.load(slot, entry),
+            RowValue::CommandKey(entry) => self.command_keys.load(slot, entry),
+        }
+    }
+
+    /// Puts back the head, once all rows are there, and derives what is derived. *Errors*: says what does not fit.
+    pub fn load_head(&mut self, head: Head) -> Result<(), &'static str> {
+        self.accounts.load_head(head.accounts)?;
+        self.sessions.load_head(head.sessions)?;
+        self.payees.load_head(head.payees)?;
+        self.notices.load_head(head.notices)?;
+        self.writers.load_head(head.writers)?;
+        self.command_keys.load_head(head.command_keys)?;
+        self.seq = head.seq;
+        self.last_at = head.last_at;
+        self.seed = head.seed;
+        self.books = head.books;
+        self.outbox = head.outbox;
+        self.outbox_last = head.outbox_last;
+        self.inbox = head.inbox;
+        self.ends = self.sessions.iter().map(|(slot, session)| (session.bounds.ends_at, slot)).collect();
+        self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();
+        self.command_slots = self.command_keys.iter().map(|(slot, row)| (row.key, slot)).collect();
+        self.check_sound()
+    }
+}

@@ -1,0 +1,270 @@
+//! Owns: ids. 128 bits that say where a thing lives, so that it is found without a hash table:
+//!
+//! ```text
+//! partition:16 | kind:8 | generation:24 | slot:32 | random:48      account, payee, session, settlement, writer
+//! partition:16 | kind:8 | zero:8        | slot:32 | seq:64         debit
+//! ```
+//!
+//! As text: a prefix for the kind, then 26 characters of base32hex in lower case, which sort as the numbers do.
+//! A settlement's id is its session's with another kind: a session has one settlement because there is one id for it.
+//! Never: draws randomness; that is handed in through `IdSource`.
+
+use crate::PARTITIONS;
+use alloc::{format, string::String};
+use core::fmt;
+use data_encoding::BASE32_DNSSEC;
+use serde::{Deserialize, Serialize};
+
+/// Gives the unguessable part of new ids. Passed in, never reached for.
+pub trait IdSource: Send + Sync {
+    /// Returns 64 bits that have not been used before, as far as anyone can tell.
+    fn draw(&self) -> u64;
+}
+
+/// Numbers the kinds of id. The numbers are stored and never change meaning.
+/// Reserved: 6 token, 7 hold, 8 approval, 9 batch, 10 actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// An account, `acc_`.
+    Account = 1,
+    /// A payee, `pay_`.
+    Payee = 2,
+    /// A session, `ses_`.
+    Session = 3,
+    /// A settlement, `set_`.
+    Settlement = 4,
+    /// A debit, `deb_`.
+    Debit = 5,
+    /// A writer, `wri_`.
+    Writer = 11,
+}
+
+/// Says why a text is no id of the wanted kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdFault {
+    /// The prefix is not this kind's.
+    Prefix,
+    /// What follows the prefix is not 26 characters of 0-9a-v.
+    Text,
+    /// The bits are not laid out as this kind's are.
+    Bits,
+}
+
+/// Says where a row lives and which generation of its slot it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Below `PARTITIONS`.
+    pub partition: u16,
+    /// The row's index in its partition's table.
+    pub slot: u32,
+    /// How often the slot was taken before, modulo 2^24.
+    pub generation: u32,
+}
+
+const GENERATION_MASK: u32 = (1 << 24) - 1;
+const RANDOM_MASK: u128 = (1 << 48) - 1;
+
+const fn pack(kind: Kind, place: Place, random: u64) -> u128 {
+    ((place.partition as u128) << 112)
+        | ((kind as u128) << 104)
+        | (((place.generation & GENERATION_MASK) as u128) << 80)
+        | ((place.slot as u128) << 48)
+        | (random as u128 & RANDOM_MASK)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each part is shifted into its width")]
+const fn place(bits: u128) -> Place {
+    Place {
+        partition: (bits >> 112) as u16,
+        slot: (bits >> 48) as u32,
+        generation: (bits >> 80) as u32 & GENERATION_MASK,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the kind is eight bits wide")]
+const fn kind_of(bits: u128) -> u8 {
+    (bits >> 104) as u8
+}
+
+fn to_text(prefix: &str, bits: u128) -> String {
+    format!("{prefix}{}", BASE32_DNSSEC.encode(&bits.to_be_bytes()))
+}
+
+fn from_text(prefix: &str, kind: Kind, text: &str) -> Result<u128, IdFault> {
+    let digits = text.strip_prefix(prefix).ok_or(IdFault::Prefix)?;
+    let mut bytes = [0; 16];
+    // The alphabet also reads upper case; one id has one text, so that is refused here.
+    if digits.len() != 26 || digits.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(IdFault::Text);
+    }
+    BASE32_DNSSEC.decode_mut(digits.as_bytes(), &mut bytes).map_err(|_| IdFault::Text)?;
+    from_bits(kind, u128::from_be_bytes(bytes))
+}
+
+fn from_bits(kind: Kind, bits: u128) -> Result<u128, IdFault> {
+    if kind_of(bits) != kind as u8 || place(bits).partition >= PARTITIONS {
+        return Err(IdFault::Bits);
+    }
+    Ok(bits)
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $kind:expr, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// Is what the text form begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Reads the text form. *Errors*: another kind's prefix, other characters, bits out of place.
+            pub fn parse(text: &str) -> Result<Self, IdFault> {
+                from_text($prefix, $kind, text).map(Self)
+            }
+
+            /// Reads the 128 bits. *Errors*: bits out of place.
+            pub fn from_bits(bits: u128) -> Result<Self, IdFault> {
+                from_bits($kind, bits).map(Self)
+            }
+
+            /// Returns the 128 bits.
+            pub const fn bits(self) -> u128 {
+                self.0
+            }
+
+            /// Returns the partition it belongs to.
+            pub const fn partition(self) -> u16 {
+                place(self.0).partition
+            }
+
+            /// Returns the slot in that partition's table.
+            pub const fn slot(self) -> u32 {
+                place(self.0).slot
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&to_text($prefix, self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+macro_rules! placed {
+    ($name:ident, $kind:expr) => {
+        impl $name {
+            /// Makes the id of the row at `place`. *Panics*: never; `random` beyond 48 bits is cut.
+            pub const fn new(place: Place, random: u64) -> Self {
+                Self(pack($kind, place, random))
+            }
+
+            /// Returns where the row lives.
+            pub const fn place(self) -> Place {
+                place(self.0)
+            }
+        }
+    };
+}
+
+id!(/// Names an account.
+    AccountId, Kind::Account, "acc_");
+id!(/// Names a payee.
+    PayeeId, Kind::Payee, "pay_");
+id!(/// Names a session.
+    SessionId, Kind::Session, "ses_");
+id!(/// Names a settlement.
+    SettlementId, Kind::Settlement, "set_");
+id!(/// Names a debit, approved or declined.
+    DebitId, Kind::Debit, "deb_");
+id!(/// Names a writer.
+    WriterId, Kind::Writer, "wri_");
+placed!(AccountId, Kind::Account);
+placed!(PayeeId, Kind::Payee);
+placed!(SessionId, Kind::Session);
+placed!(WriterId, Kind::Writer);
+
+const KIND_MASK: u128 = 0xff << 104;
+
+impl SessionId {
+    /// Returns the id of this session's one settlement.
+    pub const fn settlement(self) -> SettlementId {
+        SettlementId((self.0 & !KIND_MASK) | ((Kind::Settlement as u128) << 104))
+    }
+
+    /// Returns the id of the debit decided in this session at `seq`.
+    pub const fn debit(self, seq: u64) -> DebitId {
+        let at = place(self.0);
+        DebitId(
+            ((at.partition as u128) << 112)
+                | ((Kind::Debit as u128) << 104)
+                | ((at.slot as u128) << 64)
+                | seq as u128,
+        )
+    }
+}
+
+impl SettlementId {
+    /// Returns the session it settles.
+    pub const fn session(self) -> SessionId {
+        SessionId((self.0 & !KIND_MASK) | ((Kind::Session as u128) << 104))
+    }
+}
+
+impl DebitId {
+    /// Returns the journal position of the decision.
+    #[expect(clippy::cast_possible_truncation, reason = "the seq is the low 64 bits")]
+    pub const fn seq(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn text_and_bits_come_back(partition in 0..PARTITIONS, slot: u32, generation in 0..1u32 << 24, random: u64) {
+            let at = Place { partition, slot, generation };
+            let id = SessionId::new(at, random);
+            prop_assert_eq!(SessionId::parse(&id.to_string()), Ok(id));
+            prop_assert_eq!(id.place(), at);
+            prop_assert_eq!(id.settlement().session(), id);
+            prop_assert_eq!(id.debit(random).seq(), random);
+            prop_assert_eq!(id.debit(random).partition(), partition);
+        }
+
+        #[test]
+        fn text_sorts_as_bits_do(a: u64, b: u64) {
+            let at = Place { partition: 3, slot: 9, generation: 1 };
+            let (x, y) = (SessionId::new(at, a), SessionId::new(at, b));
+            prop_assert_eq!(x.cmp(&y), x.to_string().cmp(&y.to_string()));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}") {
+            let _ = SessionId::parse(&text);
+        }
+    }
+
+    #[test]
+    fn another_kind_is_refused() {
+        let at = Place { partition: 0, slot: 1, generation: 0 };
+        let account = AccountId::new(at, 5).to_string();
+        assert_eq!(SessionId::parse(&account), Err(IdFault::Prefix));
+        assert_eq!(SessionId::parse(&account.replace("acc_", "ses_")), Err(IdFault::Bits));
+        assert_eq!(AccountId::parse(&account.to_uppercase().replace("ACC_", "acc_")), Err(IdFault::Text));
+        assert_eq!(AccountId::parse("acc_"), Err(IdFault::Text));
+    }
+}

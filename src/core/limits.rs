@@ -1,0 +1,28 @@
+//! Owns: the fixed bounds of the model, in one place. Never: a bound that an operator may set per session.
+
+use crate::Span;
+
+/// Bounds the payees of a session that has no allow-list.
+pub const PAYEES_PER_SESSION: usize = 64;
+/// Bounds the payees of a session that has one, and the per-payee caps it may list.
+pub const PAYEES_LISTED: usize = 1_024;
+/// Bounds the open sessions of an account.
+pub const OPEN_CHILDREN: u32 = 10_000_000;
+/// Bounds the free-form keys a session remembers.
+pub const KEYS_PER_SESSION: usize = 65_536;
+/// Bounds the writers a session remembers.
+pub const WRITERS_PER_SESSION: usize = 64;
+/// Bounds the answers remembered for one writer in one session.
+pub const ANSWERS_PER_WRITER: u64 = 65_536;
+/// Bounds a session's life, and how far ahead it may begin.
+pub const SESSION_LIFE: Span = Span::from_days(30);
+/// Bounds an idempotency key. *Units*: bytes.
+pub const KEY_BYTES: usize = 255;
+/// Bounds a name or an account's or session's reference. *Units*: bytes.
+pub const NAME_BYTES: usize = 255;
+/// Bounds a debit's reference. *Units*: bytes.
+pub const DEBIT_REFERENCE_BYTES: usize = 128;
+/// Bounds the name of an authority's method. *Units*: bytes.
+pub const METHOD_BYTES: usize = 64;
+/// Bounds the rows of one table of one partition: accounts, payees, writers or sessions.
+pub const ROWS_PER_TABLE: u32 = 1 << 24;

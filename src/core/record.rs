@@ -1,0 +1,285 @@
+//! Owns: what happened, as data. A record is all that `apply` needs, and all that is ever written: replaying the records
+//! is the same world (I7). Numbers of kinds are stored and never change meaning.
+//!
+//! Places kept for what is planned, so that no stored byte changes its meaning: 12 deposit returned, 13 withdrawn,
+//! 14 repaid, 15 deposit pending, 32 topped up, 33 paused, 34 resumed, 35 revoked, 36 closing, 41 hold placed,
+//! 42 captured, 43 voided, 44 reversed, 55-59 batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and
+//! disputes, 90-99 actors and credentials. `SessionOpened` has a parent, a mode (reserved or shared), and counts of
+//! velocity and approval clauses; `Deposited` has a state; every stamp has an actor.
+//! Never: how a record is laid out in bytes; that is the journal's.
+
+use crate::{
+    AccountId, Amount, Cap, Currency, Decline, PayeeId, SessionId, Time, Total, WriterId,
+    account::Funding,
+    hash::{FieldHash, KeyHash, Seed},
+    keys::Verdict,
+    payee::PayeeStatus,
+    session::Bounds,
+    settlement::{Line, Outgoing, Reason},
+    writer::Numbered,
+};
+use alloc::vec::Vec;
+
+/// Is what every record says first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The partition it changes.
+    pub partition: u16,
+    /// When it was decided; never before the record before it in the same partition.
+    pub at: Time,
+    /// Who asked. A place: always zero until there are credentials.
+    pub actor: u32,
+}
+
+/// Is the first record of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Genesis {
+    /// The secret behind every keyed hash.
+    pub seed: Seed,
+    /// How many partitions there are.
+    pub partitions: u16,
+}
+
+/// Is the key of a command that has no session, with its content hashed field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyed {
+    /// The key within its scope.
+    pub key: KeyHash,
+    /// One hash a field, in the command's order.
+    pub content: Vec<FieldHash>,
+}
+
+/// An account was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountCreated<'a> {
+    /// Its id.
+    pub id: AccountId,
+    /// Its currency.
+    pub currency: Currency,
+    /// Where its money comes from.
+    pub funding: Funding,
+    /// The caller's name for it.
+    pub reference: &'a str,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// Money became available.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deposited {
+    /// Where.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// What all its deposits came to: asserted when applied.
+    pub deposited_after: Total,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A payee was registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayeeCreated<'a> {
+    /// Its id.
+    pub id: PayeeId,
+    /// Its status.
+    pub status: PayeeStatus,
+    /// Its name.
+    pub name: &'a str,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A payee's status changed, at home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayeeStatusSet {
+    /// Which payee.
+    pub id: PayeeId,
+    /// Its status from now on.
+    pub status: PayeeStatus,
+    /// Which change this is.
+    pub version: u32,
+}
+
+/// A partition is going to have a notice: the home remembers whom to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayeeShared {
+    /// Which payee.
+    pub id: PayeeId,
+    /// Which partition.
+    pub with: u16,
+}
+
+/// A partition took notice of a payee, or of its newer status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayeeNoticed {
+    /// Which payee.
+    pub id: PayeeId,
+    /// The notice's slot.
+    pub slot: u32,
+    /// Its status.
+    pub status: PayeeStatus,
+    /// Which change of status that is.
+    pub version: u32,
+}
+
+/// A session was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionOpened<'a> {
+    /// Its id.
+    pub id: SessionId,
+    /// Its account.
+    pub account: AccountId,
+    /// What bounds its debits.
+    pub bounds: Bounds,
+    /// The payees listed or capped at opening: notice slot and cap, in order of slot.
+    pub payees: Vec<(u32, Cap)>,
+    /// Who approved it.
+    pub principal: &'a str,
+    /// How.
+    pub method: &'a str,
+    /// What proves it.
+    pub evidence_hash: Option<[u8; 32]>,
+    /// When; zero if not said.
+    pub approved_at: Time,
+    /// The caller's name for it.
+    pub reference: &'a str,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A session was not opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenDeclined {
+    /// Under which account.
+    pub account: AccountId,
+    /// Why.
+    pub decline: Decline,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// Says how a debit is recognised, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoredIntent {
+    /// By a key.
+    Key(KeyHash),
+    /// By a number.
+    Number(Numbered),
+}
+
+/// A debit was decided: approved without a verdict, declined with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Debited<'a> {
+    /// Out of which session.
+    pub session: SessionId,
+    /// To whom: the notice's slot.
+    pub payee: u32,
+    /// How much was asked.
+    pub amount: Amount,
+    /// In which currency, as stated.
+    pub currency: Currency,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// How it is recognised.
+    pub intent: StoredIntent,
+    /// The payee's own id for it.
+    pub reference: &'a str,
+    /// A hash of what was bought.
+    pub evidence: Option<[u8; 32]>,
+}
+
+/// A writer was given an epoch; the first one made the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterOpened {
+    /// Which writer.
+    pub id: WriterId,
+    /// Its newest epoch.
+    pub epoch: u32,
+}
+
+/// A session adopted a writer's newer epoch: older ones are fenced there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriterPositioned {
+    /// Which session.
+    pub session: SessionId,
+    /// Which writer.
+    pub writer: WriterId,
+    /// Its epoch.
+    pub epoch: u32,
+}
+
+/// A session was closed and settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSettled {
+    /// Which session.
+    pub session: SessionId,
+    /// Why now.
+    pub reason: Reason,
+    /// What each payee is owed, in id order.
+    pub lines: Vec<Line>,
+    /// The sum of the lines.
+    pub total: Amount,
+    /// What goes back to the account.
+    pub released: Amount,
+}
+
+/// A settlement line reached the payee's ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettlementPosted {
+    /// The partition it came from.
+    pub source: u16,
+    /// The line.
+    pub outgoing: Outgoing,
+}
+
+/// Lines were taken out of an outbox: they have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboxDelivered {
+    /// All up to this number.
+    pub through: u64,
+}
+
+/// Is one thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each variant is documented by its content")]
+pub enum Record<'a> {
+    Genesis(Genesis),
+    AccountCreated(AccountCreated<'a>),
+    Deposited(Deposited),
+    PayeeCreated(PayeeCreated<'a>),
+    PayeeStatusSet(PayeeStatusSet),
+    PayeeShared(PayeeShared),
+    PayeeNoticed(PayeeNoticed),
+    SessionOpened(SessionOpened<'a>),
+    OpenDeclined(OpenDeclined),
+    Debited(Debited<'a>),
+    WriterOpened(WriterOpened),
+    WriterPositioned(WriterPositioned),
+    SessionSettled(SessionSettled),
+    SettlementPosted(SettlementPosted),
+    OutboxDelivered(OutboxDelivered),
+}
+
+impl Record<'_> {
+    /// Returns the stored number of this kind of record.
+    pub const fn kind(&self) -> u8 {
+        match self {
+            Self::Genesis(_) => 1,
+            Self::AccountCreated(_) => 10,
+            Self::Deposited(_) => 11,
+            Self::PayeeCreated(_) => 20,
+            Self::PayeeStatusSet(_) => 21,
+            Self::PayeeShared(_) => 22,
+            Self::PayeeNoticed(_) => 23,
+            Self::SessionOpened(_) => 30,
+            Self::OpenDeclined(_) => 31,
+            Self::Debited(_) => 40,
+            Self::WriterOpened(_) => 45,
+            Self::WriterPositioned(_) => 46,
+            Self::SessionSettled(_) => 50,
+            Self::SettlementPosted(_) => 51,
+            Self::OutboxDelivered(_) => 52,
+        }
+    }
+}

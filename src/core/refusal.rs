@@ -1,0 +1,62 @@
+//! Owns: why a request is not decided at all. A refusal is no outcome: nothing changed, nothing is remembered (I11).
+//! Never: a decline; those are decisions.
+
+/// Says why a request was refused, with what the caller needs to mend it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A field breaks a rule; both are named.
+    Malformed {
+        /// The field's name on the wire.
+        field: &'static str,
+        /// The rule, as a sentence's end: "must be …".
+        rule: &'static str,
+    },
+    /// No such account.
+    UnknownAccount,
+    /// No such session now. Whether there was one is for the settlements to say.
+    UnknownSession,
+    /// No such payee.
+    UnknownPayee,
+    /// No such writer.
+    UnknownWriter,
+    /// No such settlement.
+    UnknownSettlement,
+    /// The session is settled and its keys are gone: outcome unknown, never a decline.
+    SessionRetired,
+    /// The key or number was used for another intent.
+    KeyReused {
+        /// The first field that differs, by its name on the wire.
+        field: &'static str,
+    },
+    /// The writer's number is not the next.
+    NumberGap {
+        /// The one that is.
+        expected: u64,
+    },
+    /// A newer epoch of this writer is at work.
+    WriterFenced {
+        /// The newest epoch seen.
+        epoch: u32,
+    },
+    /// The number was decided, and its answer is no longer in memory.
+    BelowWindow,
+    /// The session remembers as many free-form keys as it may.
+    KeysExhausted,
+    /// The session has as many writers as it may.
+    TooManyWriters,
+    /// A table of fixed size is full.
+    TableFull,
+    /// An earlier debit of the same batch, session and writer was refused, so this one was not tried.
+    NotAttempted {
+        /// The number that must come next.
+        expected: u64,
+    },
+    /// The payee's home has not told this partition of it yet. Never leaves the engine, which mends it and asks again.
+    PayeeNotHere,
+}
+
+impl Refusal {
+    pub(crate) const fn malformed(field: &'static str, rule: &'static str) -> Self {
+        Self::Malformed { field, rule }
+    }
+}

@@ -1,0 +1,210 @@
+//! Owns: numbered writers: the row that issues epochs, and each session's window of answers for a writer, run-length coded.
+//! Never: a gap; a number is decided in order or refused.
+
+use crate::{
+    Refusal, WriterId,
+    keys::{Remembered, Said, Verdict},
+    limits::ANSWERS_PER_WRITER,
+};
+use alloc::collections::VecDeque;
+use serde::{Deserialize, Serialize};
+
+/// Is a writer: who may number debits, and in which epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Writer {
+    /// Its id.
+    pub id: WriterId,
+    /// The newest epoch given out.
+    pub epoch: u32,
+}
+
+/// Is a place in a writer's count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbered {
+    /// Who counts.
+    pub writer: WriterId,
+    /// In which epoch.
+    pub epoch: u32,
+    /// 1, 2, 3 … per session.
+    pub number: u64,
+    /// All answers up to here have been heard.
+    pub acked_through: u64,
+}
+
+/// Is a run of answers that differ only in their number and seq, both ascending by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Run {
+    first_number: u64,
+    count: u64,
+    first: Remembered,
+}
+
+/// Is what a session keeps of one writer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    writer: WriterId,
+    epoch: u32,
+    last_number: u64,
+    runs: VecDeque<Run>,
+}
+
+/// Says what a number is to a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is the next: decide it.
+    Next,
+    /// It was decided: this was the answer.
+    Was(Remembered),
+}
+
+impl Window {
+    pub(crate) fn new(writer: WriterId, epoch: u32) -> Self {
+        Self { writer, epoch, last_number: 0, runs: VecDeque::new() }
+    }
+
+    /// Returns whose window it is.
+    pub fn writer(&self) -> WriterId {
+        self.writer
+    }
+
+    /// Returns the newest epoch seen here.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Returns the last number decided.
+    pub fn last_number(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Says what `at` is to this window. *Errors*: `WriterFenced`, `NumberGap`, `BelowWindow`.
+    pub fn turn(&self, at: &Numbered) -> Result<Turn, Refusal> {
+        if at.epoch < self.epoch {
+            return Err(Refusal::WriterFenced { epoch: self.epoch });
+        }
+        if at.number > self.last_number {
+            let expected = self.last_number + 1;
+            return if at.number == expected { Ok(Turn::Next) } else { Err(Refusal::NumberGap { expected }) };
+        }
+        self.find(at.number).map(Turn::Was).ok_or(Refusal::BelowWindow)
+    }
+
+    fn find(&self, number: u64) -> Option<Remembered> {
+        let after = self.runs.partition_point(|run| run.first_number <= number);
+        let run = self.runs.get(after.checked_sub(1)?)?;
+        let nth = number - run.first_number;
+        (nth < run.count).then(|| Remembered { seq: run.first.seq + nth, ..run.first })
+    }
+
+    /// Adopts a newer epoch: older ones are fenced from here on.
+    pub(crate) fn adopt(&mut self, epoch: u32) {
+        assert!(
+            epoch >= self.epoch,
+            "bug: writer {} went back from epoch {} to {epoch}",
+            self.writer,
+            self.epoch
+        );
+        self.epoch = epoch;
+    }
+
+    pub(crate) fn remember(&mut self, at: &Numbered, seq: u64, said: Said, verdict: Verdict) {
+        assert_eq!(at.number, self.last_number + 1, "bug: writer {} left its order", self.writer);
+        self.adopt(at.epoch);
+        self.last_number = at.number;
+        let debit = Remembered { seq, said, verdict };
+        match self.runs.back_mut() {
+            Some(run) if debit == (Remembered { seq: run.first.seq + run.count, ..run.first }) => {
+                run.count += 1;
+            }
+            _ => self.runs.push_back(Run { first_number: at.number, count: 1, first: debit }),
+        }
+        self.forget_through(at.acked_through.max(at.number.saturating_sub(ANSWERS_PER_WRITER)));
+    }
+
+    fn forget_through(&mut self, number: u64) {
+        while let Some(run) = self.runs.front_mut() {
+            let gone = (number + 1).saturating_sub(run.first_number);
+            if gone < run.count {
+                run.first_number += gone;
+                run.first.seq += gone;
+                run.count -= gone;
+                return;
+            }
+            self.runs.pop_front();
+        }
+    }
+
+    /// Returns how many runs are kept: what the window costs.
+    pub fn runs(&self) -> usize {
+        self.runs.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Amount, Currency, hash::FieldHash, id::Place};
+    use alloc::{collections::BTreeMap, vec::Vec};
+    use proptest::prelude::*;
+
+    fn writer() -> WriterId {
+        WriterId::new(Place { partition: 1, slot: 2, generation: 0 }, 3)
+    }
+
+    fn said(amount: u64) -> Said {
+        let none = FieldHash(0);
+        Said {
+            amount: Amount::from_nanos(amount),
+            payee: 0,
+            currency: Currency::UNSTATED,
+            reference: none,
+            evidence: none,
+        }
+    }
+
+    proptest! {
+        /// Against a plain map: what is above the acknowledged number comes back exactly, what is below never does.
+        #[test]
+        fn a_window_remembers_as_a_map_would(steps in prop::collection::vec((1..3u64, 1..3u64, 0..4u64), 1..80)) {
+            let mut window = Window::new(writer(), 1);
+            let mut all = BTreeMap::new();
+            let (mut seq, mut acked) = (0, 0u64);
+            for (number, (amount, jump, ack)) in (1..).zip(steps) {
+                seq += jump;
+                acked = (acked + ack).min(number - 1);
+                let at = Numbered { writer: writer(), epoch: 1, number, acked_through: acked };
+                prop_assert_eq!(window.turn(&at), Ok(Turn::Next));
+                window.remember(&at, seq, said(amount), None);
+                all.insert(number, Remembered { seq, said: said(amount), verdict: None });
+            }
+            for (number, debit) in all {
+                let at = Numbered { writer: writer(), epoch: 1, number, acked_through: 0 };
+                let expected = if number > acked { Ok(Turn::Was(debit)) } else { Err(Refusal::BelowWindow) };
+                prop_assert_eq!(window.turn(&at), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn equal_debits_in_a_row_cost_one_run() {
+        let mut window = Window::new(writer(), 1);
+        for number in 1..=1_000 {
+            let at = Numbered { writer: writer(), epoch: 1, number, acked_through: 0 };
+            window.remember(&at, 500 + number, said(7), None);
+        }
+        assert_eq!(window.runs(), 1);
+        let gaps: Vec<_> = [0, 1_002].map(|number| window.find(number)).into();
+        assert_eq!(gaps, [None, None]);
+    }
+
+    #[test]
+    fn an_old_epoch_is_fenced_and_a_gap_names_the_next() {
+        let mut window = Window::new(writer(), 2);
+        let old = Numbered { writer: writer(), epoch: 1, number: 1, acked_through: 0 };
+        assert_eq!(window.turn(&old), Err(Refusal::WriterFenced { epoch: 2 }));
+        let gap = Numbered { writer: writer(), epoch: 2, number: 3, acked_through: 0 };
+        assert_eq!(window.turn(&gap), Err(Refusal::NumberGap { expected: 1 }));
+        window.adopt(5);
+        assert_eq!(window.turn(&gap), Err(Refusal::WriterFenced { epoch: 5 }));
+    }
+}

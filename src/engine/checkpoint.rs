@@ -1,0 +1,91 @@
+//! Owns: checkpoints: each partition as of one moment, copied a few hundred rows a lock hold while it goes on deciding;
+//! then the durable floor, and the journal's old groups in small steps. Never: a full stop; never undurable state.
+
+use crate::Engine;
+use std::sync::atomic::Ordering;
+use tallystick_core::{PARTITIONS, settlement::Settlement};
+use tallystick_journal::{Checkpoint, Floor, Row, StorageFault, rows};
+
+/// Bounds the rows copied in one lock hold.
+const ROWS_PER_HOLD: usize = 256;
+/// Bounds what is gathered before it is stored. *Units*: encoded bytes.
+const SAVE_BYTES: usize = 4 << 20;
+
+/// Says what a checkpoint did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CheckpointSummary {
+    /// The journal is not needed up to here any more.
+    pub covered_seq: u64,
+    /// Rows stored.
+    pub rows: u64,
+    /// Settlements filed.
+    pub settlements: u64,
+    /// Bytes stored.
+    pub bytes: u64,
+}
+
+impl Engine {
+    /// Checkpoints every partition, one after another, and moves the durable floor to `floor()`.
+    /// *Errors*: the disk's, or that the journal failed; what was stored before is whole, and nothing is lost.
+    pub(crate) fn checkpoint(&self, floor: impl Fn() -> Floor) -> Result<CheckpointSummary, StorageFault> {
+        let mut summary = CheckpointSummary { covered_seq: u64::MAX, ..CheckpointSummary::default() };
+        let (mut gathered, mut bytes) = (Vec::new(), 0);
+        for number in 0..PARTITIONS {
+            let (covered, checkpoint) = self.copy(number);
+            summary.covered_seq = summary.covered_seq.min(covered);
+            summary.rows += checkpoint.rows.len() as u64;
+            summary.settlements += checkpoint.settlements.len() as u64;
+            bytes += size(&checkpoint);
+            gathered.push((covered, checkpoint));
+            if bytes >= SAVE_BYTES || number == PARTITIONS - 1 {
+                summary.bytes += bytes as u64;
+                self.save(std::mem::take(&mut gathered))?;
+                bytes = 0;
+            }
+        }
+        self.checkpoints.set_floor(floor())?;
+        self.events.checkpointed(&summary);
+        Ok(summary)
+    }
+
+    /// Copies one partition as of one moment.
+    fn copy(&self, number: u16) -> (u64, Checkpoint) {
+        let mut shard = self.lock(number);
+        // ORDER: read under the lock: every later record of this partition will have a greater seq.
+        let covered = self.last_seq.load(Ordering::Acquire);
+        let (head, settlements) = shard.partition_mut(number).cut(covered);
+        drop(shard);
+        let mut encoded = Vec::new();
+        loop {
+            let copied = self.lock(number).partition_mut(number).copy(ROWS_PER_HOLD);
+            if copied.is_empty() {
+                break;
+            }
+            let encode =
+                |(slot, row)| Row { table: rows::table(&row), slot, value: Some(rows::encode_row(&row)) };
+            encoded.extend(copied.into_iter().map(encode));
+        }
+        let filed = |s: &Settlement| (s.id().bits().to_be_bytes(), s.seq, rows::encode_settlement(s));
+        let settlements = settlements.iter().map(filed).collect();
+        let head = rows::encode_head(&head);
+        (covered, Checkpoint { partition: number, head, rows: encoded, settlements })
+    }
+
+    /// Stores copies once all they contain is durable, and lets memory go of what is filed.
+    fn save(&self, gathered: Vec<(u64, Checkpoint)>) -> Result<(), StorageFault> {
+        let covered = gathered.iter().map(|(covered, _)| *covered).max().unwrap_or(0);
+        self.watermark.wait(covered).map_err(|failed| StorageFault::Io(failed.to_string()))?;
+        let (seqs, checkpoints): (Vec<u64>, Vec<Checkpoint>) = gathered.into_iter().unzip();
+        self.checkpoints.save(&checkpoints)?;
+        for (covered, checkpoint) in seqs.iter().zip(&checkpoints) {
+            self.lock(checkpoint.partition).partition_mut(checkpoint.partition).filed_through(*covered);
+        }
+        Ok(())
+    }
+}
+
+fn size(checkpoint: &Checkpoint) -> usize {
+    let rows = checkpoint.rows.iter().filter_map(|row| row.value.as_ref()).map(Vec::len);
+    let settlements = checkpoint.settlements.iter().map(|(_, _, bytes)| bytes.len());
+    checkpoint.head.len() + rows.sum::<usize>() + settlements.sum::<usize>()
+}

@@ -1,0 +1,190 @@
+//! Owns: the handle that faces call, the shards behind their locks, and the counter that numbers decisions.
+//!
+//! LOCK: one shard at a time, never two. Whoever must touch two partitions does so one after the other, in records that
+//! make the second step safe to repeat.
+//! ORDER: a seq is drawn from one counter *under the shard's lock*, right before its record is applied and put into the
+//! lane. So the order of seqs is the order of decisions, also between shards: what one decision saw of another has a
+//! smaller seq. The committer only ever takes the unbroken beginning of what the lanes hold.
+
+use crate::{Events, Fault, Options, Parts, Ticket, shard::Shard};
+use crossbeam_utils::CachePadded;
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread::Thread,
+};
+use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time};
+use tallystick_journal::{Checkpoints, Durability, Journal, Tables, Watermark};
+
+/// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
+#[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
+pub struct Engine {
+    pub(crate) shards: Box<[CachePadded<Mutex<Shard>>]>,
+    /// The last seq drawn.
+    pub(crate) last_seq: CachePadded<AtomicU64>,
+    pub(crate) watermark: Arc<Watermark>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) checkpoints: Arc<dyn Checkpoints>,
+    pub(crate) tables: Arc<dyn Tables>,
+    pub(crate) events: Arc<dyn Events>,
+    pub(crate) options: Options,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    /// No decision is made before the latest one that recovery found, whatever the wall clock says now (I9).
+    time_floor: Time,
+    /// One a partition: who delivers its outbox does so alone, in order.
+    pub(crate) postmen: Box<[Mutex<()>]>,
+    committer: OnceLock<Thread>,
+    pub(crate) committer_woken: AtomicBool,
+    pub(crate) sweeper_paused: AtomicBool,
+}
+
+/// Is what can be counted at a glance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineStats {
+    /// Open sessions.
+    pub open_sessions: u64,
+    /// The last seq drawn.
+    pub last_seq: u64,
+    /// The last durable seq.
+    pub durable_seq: u64,
+    /// How many shards there are.
+    pub shards: usize,
+    /// About how many bytes the journal occupies.
+    pub journal_bytes: u64,
+}
+
+/// Stops the process: a shard's state can no longer be trusted, since a bug was hit while it was being changed.
+fn stop_after_bug() -> ! {
+    std::process::abort()
+}
+
+impl Engine {
+    pub(crate) fn new(
+        parts: Parts,
+        options: Options,
+        shards: Vec<Shard>,
+        last_seq: u64,
+        time_floor: Time,
+    ) -> Self {
+        let padded = shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard)));
+        Self {
+            shards: padded.collect(),
+            last_seq: CachePadded::new(AtomicU64::new(last_seq)),
+            watermark: Arc::new(Watermark::new(last_seq)),
+            journal: parts.journal,
+            checkpoints: parts.checkpoints,
+            tables: parts.tables,
+            events: parts.events,
+            options,
+            clock: parts.clock,
+            ids: parts.ids,
+            time_floor,
+            postmen: (0..PARTITIONS).map(|_| Mutex::new(())).collect(),
+            committer: OnceLock::new(),
+            committer_woken: AtomicBool::new(false),
+            sweeper_paused: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns what every answer's durability is.
+    pub fn durability(&self) -> Durability {
+        self.journal.durability()
+    }
+
+    /// Returns whether the journal has failed: nothing is decided any more.
+    pub fn has_failed(&self) -> bool {
+        self.watermark.has_failed()
+    }
+
+    /// Stops or lets go the sweeper: expired sessions stay closed to debits either way, they only settle later.
+    pub fn pause_sweeper(&self, paused: bool) {
+        self.sweeper_paused.store(paused, Ordering::Release);
+    }
+
+    /// Counts. *Cost*: each shard's lock for a moment.
+    pub fn stats(&self) -> EngineStats {
+        let open = |index: usize| -> u64 {
+            self.shard(index).partitions().map(|p| u64::from(p.open_sessions())).sum()
+        };
+        EngineStats {
+            open_sessions: (0..self.shards.len()).map(open).sum(),
+            last_seq: self.last_seq.load(Ordering::Acquire),
+            durable_seq: self.watermark.durable(),
+            shards: self.shards.len(),
+            journal_bytes: self.journal.size_bytes(),
+        }
+    }
+
+    /// Checks every invariant over the whole state, and that the books of all partitions together sum as they should.
+    /// *Errors*: says which does not hold. *Cost*: walks every row; for tests, audits and after recovery.
+    pub fn check_sound(&self) -> Result<(), &'static str> {
+        (0..self.shards.len())
+            .try_for_each(|index| self.shard(index).partitions().try_for_each(|p| p.check_sound()))
+    }
+
+    /// Returns the present, as decisions see it. Read under a shard's lock.
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now().max(self.time_floor)
+    }
+
+    /// Draws the unguessable part of an id.
+    pub(crate) fn draw(&self) -> u64 {
+        self.ids.draw()
+    }
+
+    pub(crate) fn shard_of(&self, partition: u16) -> usize {
+        usize::from(partition) % self.shards.len()
+    }
+
+    pub(crate) fn shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+        self.shards[index].lock().unwrap_or_else(|_| stop_after_bug())
+    }
+
+    pub(crate) fn lock(&self, partition: u16) -> MutexGuard<'_, Shard> {
+        self.shard(self.shard_of(partition))
+    }
+
+    pub(crate) fn postman(&self, partition: u16) -> MutexGuard<'_, ()> {
+        self.postmen[usize::from(partition)].lock().unwrap_or_else(|_| stop_after_bug())
+    }
+
+    /// Numbers, applies and enqueues one record. Returns its seq.
+    pub(crate) fn write(&self, shard: &mut Shard, partition: u16, at: Time, record: &Record<'_>) -> u64 {
+        // ORDER: number, apply, enqueue, all under the shard's lock; see the module's header.
+        let seq = self.last_seq.fetch_add(1, Ordering::AcqRel) + 1;
+        shard.write(seq, partition, at, record);
+        seq
+    }
+
+    /// Lets the committer know that there is something in a lane. Called after the lock is released.
+    pub(crate) fn wake_committer(&self) {
+        if !self.committer_woken.swap(true, Ordering::AcqRel)
+            && let Some(thread) = self.committer.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn set_committer(&self, thread: Thread) {
+        // A second committer would be a bug of `running`; the first one stays.
+        let _ = self.committer.set(thread);
+    }
+
+    /// Makes an answer that depends on `seq`.
+    pub(crate) fn ticket<T>(&self, seq: u64, value: Result<T, Fault>) -> Ticket<T> {
+        Ticket::new(seq, value, &self.watermark)
+    }
+
+    /// Makes a refusal that depends on nothing that was decided.
+    pub(crate) fn refuse<T>(&self, refusal: Refusal) -> Ticket<T> {
+        self.ticket(0, Err(refusal.into()))
+    }
+
+    /// Refuses everything once the journal has failed: nothing may change that cannot be written (I8).
+    pub(crate) fn failed<T>(&self) -> Option<Ticket<T>> {
+        self.has_failed().then(|| self.ticket(0, Err(Fault::JournalFailed)))
+    }
+}

@@ -1,0 +1,68 @@
+//! Owns: a shard's records that are decided and not yet in a group, encoded, in the order of their seqs.
+//! Never: another shard's; the committer merges lanes.
+
+use std::collections::VecDeque;
+use tallystick_core::{Record, Stamp};
+use tallystick_journal::{GroupWriter, codec};
+
+/// Is a stretch of records with consecutive seqs.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    first_seq: u64,
+    count: u32,
+    bytes: usize,
+}
+
+/// Holds encoded records with ascending seqs.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    bytes: Vec<u8>,
+    runs: VecDeque<Run>,
+    taken: usize,
+}
+
+impl Lane {
+    pub(crate) fn push(&mut self, seq: u64, stamp: &Stamp, record: &Record<'_>) {
+        let before = self.bytes.len();
+        codec::encode(stamp, record, &mut self.bytes);
+        let bytes = self.bytes.len() - before;
+        match self.runs.back_mut() {
+            Some(run) if run.first_seq + u64::from(run.count) == seq => {
+                run.count += 1;
+                run.bytes += bytes;
+            }
+            last => {
+                assert!(last.is_none_or(|run| run.first_seq < seq), "bug: a lane went back to seq {seq}");
+                self.runs.push_back(Run { first_seq: seq, count: 1, bytes });
+            }
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Takes over another lane's records, which follow these, and leaves it empty with memory to use again.
+    pub(crate) fn take_over(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            self.bytes.clear();
+            self.taken = 0;
+            std::mem::swap(self, other);
+            return;
+        }
+        self.bytes.extend_from_slice(&other.bytes[other.taken..]);
+        self.runs.append(&mut other.runs);
+        other.bytes.clear();
+        other.taken = 0;
+    }
+
+    /// Moves the first run into the group if it begins at `seq`; returns the seq that follows it.
+    pub(crate) fn move_run(&mut self, seq: u64, group: &mut GroupWriter) -> Option<u64> {
+        let run = *self.runs.front().filter(|run| run.first_seq == seq)?;
+        self.runs.pop_front();
+        let end = self.taken + run.bytes;
+        group.push(&self.bytes[self.taken..end], run.count);
+        self.taken = end;
+        Some(seq + u64::from(run.count))
+    }
+}

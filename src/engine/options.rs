@@ -1,0 +1,79 @@
+//! Owns: what an engine is made of and what it may be told. Never: reads a file or the environment.
+
+use crate::{CheckpointSummary, RecoverySummary};
+use std::{sync::Arc, time::Duration};
+use tallystick_core::{Clock, IdSource};
+use tallystick_journal::{Checkpoints, Journal, StorageFault, Tables};
+
+/// Tells somebody what happens inside; for logs and metrics. Every method may do nothing.
+pub trait Events: Send + Sync {
+    /// A group is durable: how many records, how many bytes.
+    fn committed(&self, records: u32, bytes: usize) {
+        let _ = (records, bytes);
+    }
+    /// The journal failed. Nothing is approved from here on; the process should stop.
+    fn journal_failed(&self, fault: &StorageFault) {
+        let _ = fault;
+    }
+    /// A checkpoint is stored.
+    fn checkpointed(&self, summary: &CheckpointSummary) {
+        let _ = summary;
+    }
+    /// Something in the background failed and will be tried again; nothing is lost.
+    fn background_failed(&self, what: &str, fault: &StorageFault) {
+        let _ = (what, fault);
+    }
+    /// The past is read.
+    fn recovered(&self, summary: &RecoverySummary) {
+        let _ = summary;
+    }
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Events for Silent {}
+
+/// Is what an engine stands on, all of it handed in.
+#[expect(missing_debug_implementations, reason = "traits without it")]
+pub struct Parts {
+    /// The write-ahead log.
+    pub journal: Arc<dyn Journal>,
+    /// Checkpoints and the durable floor.
+    pub checkpoints: Arc<dyn Checkpoints>,
+    /// What has left memory.
+    pub tables: Arc<dyn Tables>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The unguessable part of ids.
+    pub ids: Arc<dyn IdSource>,
+    /// Who is told.
+    pub events: Arc<dyn Events>,
+}
+
+/// Is what an operator may choose.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many locks the partitions are spread over; 1 to 256.
+    pub shards: usize,
+    /// After how many records a checkpoint is made: bounds the time of recovery. At most 16 million.
+    pub checkpoint_records: u64,
+    /// How often the sweeper looks for sessions whose end has come.
+    pub sweep_every: Duration,
+    /// How many bytes of records one group may hold, about.
+    pub group_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            // Several locks a core, so that two cores seldom want the same one.
+            shards: (cores * 8).next_power_of_two().min(256),
+            checkpoint_records: 1_000_000,
+            sweep_every: Duration::from_millis(100),
+            group_bytes: 1 << 20,
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Owns: an engine's life: recovery, its threads (committer, sweeper, checkpointer), and the orderly end.
+//! Never: a process's exit; the composition root listens to `Events` and decides.
+
+use crate::{Engine, Options, Parts, RecoverySummary, commit::Committer, recovery};
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+use tallystick_core::{PARTITIONS, payee::Notice};
+use tallystick_journal::{Floor, StorageFault, TrimStep};
+
+/// Bounds the sessions settled in one round of the sweeper.
+const SWEEP_MOST: usize = 1_024;
+/// How often the checkpointer looks whether it is due.
+const CHECKPOINT_LOOK: Duration = Duration::from_millis(200);
+/// How long between two steps of trimming: a delete may stall a sync.
+const TRIM_PAUSE: Duration = Duration::from_millis(50);
+
+/// Says why an engine does not start.
+#[derive(Debug)]
+pub enum StartFault {
+    /// An option is out of its range; both are named.
+    Option(&'static str),
+    /// The past could not be read.
+    Storage(StorageFault),
+    /// A thread could not be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Option(rule) => f.write_str(rule),
+            Self::Storage(fault) => fault.fmt(f),
+            Self::Thread(fault) => write!(f, "a thread could not be started: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for StartFault {}
+
+impl From<StorageFault> for StartFault {
+    fn from(fault: StorageFault) -> Self {
+        Self::Storage(fault)
+    }
+}
+
+/// Tells threads to stop, and wakes those that wait.
+#[derive(Debug, Default)]
+struct Stop {
+    told: AtomicBool,
+    lock: Mutex<()>,
+    bell: Condvar,
+}
+
+impl Stop {
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    fn tell(&self) {
+        self.told.store(true, Ordering::Release);
+        let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bell.notify_all();
+    }
+
+    /// Waits for `span`, or until told. Returns whether it was told.
+    fn wait(&self, span: Duration) -> bool {
+        let held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = self.bell.wait_timeout_while(held, span, |()| !self.is_told());
+        self.is_told()
+    }
+}
+
+/// Is an engine with its threads. Dropping it stops them, as `stop` does, without the last checkpoint.
+#[expect(missing_debug_implementations, reason = "as `Engine`")]
+pub struct Running {
+    engine: Arc<Engine>,
+    /// Stops the sweeper and the checkpointer.
+    workers_stop: Arc<Stop>,
+    /// Stops the committer, last of all.
+    committer_stop: Arc<Stop>,
+    workers: Vec<JoinHandle<()>>,
+    committer: Option<JoinHandle<()>>,
+    floor: Arc<Mutex<Floor>>,
+}
+
+impl Running {
+    /// Recovers and starts. *Errors*: options out of range, storage that is damaged or in use.
+    pub fn start(parts: Parts, options: Options) -> Result<(Self, RecoverySummary), StartFault> {
+        if options.shards == 0 || options.shards > usize::from(PARTITIONS) {
+            return Err(StartFault::Option("shards must be 1 to 256"));
+        }
+        if options.checkpoint_records == 0 || options.checkpoint_records > 16_000_000 {
+            return Err(StartFault::Option("checkpoint_records must be 1 to 16,000,000"));
+        }
+        let recovered = recovery::recover(&parts, &options)?;
+        parts.events.recovered(&recovered.summary);
+        let (last_seq, shard_count) = (recovered.chain.last_seq(), options.shards);
+        let engine = Arc::new(Engine::new(parts, options, recovered.shards, last_seq, recovered.time_floor));
+        let committer = Committer::new(recovered.chain, shard_count);
+        let mut running = Self {
+            engine,
+            workers_stop: Arc::default(),
+            committer_stop: Arc::default(),
+            workers: Vec::new(),
+            committer: None,
+            floor: Arc::new(Mutex::new(committer.floor())),
+        };
+        running.start_committer(committer)?;
+        running.engine.finish_what_a_crash_left();
+        running.start_sweeper()?;
+        running.start_checkpointer()?;
+        Ok((running, recovered.summary))
+    }
+
+    /// Returns the handle.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Makes a checkpoint now. *Errors*: the disk's.
+    pub fn checkpoint(&self) -> Result<crate::CheckpointSummary, StorageFault> {
+        checkpoint(&self.engine, &self.floor)
+    }
+
+    fn start_committer(&mut self, mut committer: Committer) -> Result<(), StartFault> {
+        let (engine, stop, floor) =
+            (Arc::clone(&self.engine), Arc::clone(&self.committer_stop), Arc::clone(&self.floor));
+        let work = move || {
+            let publish =
+                |committed: Floor| *floor.lock().unwrap_or_else(PoisonError::into_inner) = committed;
+            // A fault has been told to everyone who waits and to `Events`; there is nothing left to commit with.
+            let _ = committer.run(&engine, || stop.is_told(), publish);
+        };
+        let handle = spawn("committer", work)?;
+        self.engine.set_committer(handle.thread().clone());
+        self.committer = Some(handle);
+        Ok(())
+    }
+
+    fn start_sweeper(&mut self) -> Result<(), StartFault> {
+        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
+        let every = engine.options.sweep_every;
+        self.workers.push(spawn("sweeper", move || {
+            while !stop.wait(every) {
+                if !engine.sweeper_paused.load(Ordering::Acquire) {
+                    engine.sweep(SWEEP_MOST);
+                }
+            }
+        })?);
+        Ok(())
+    }
+
+    fn start_checkpointer(&mut self) -> Result<(), StartFault> {
+        let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
+        let floor = Arc::clone(&self.floor);
+        let mut covered = engine.watermark.durable();
+        self.workers.push(spawn("checkpointer", move || {
+            while !stop.wait(CHECKPOINT_LOOK) {
+                if engine.watermark.durable() - covered < engine.options.checkpoint_records
+                    || engine.has_failed()
+                {
+                    continue;
+                }
+                match checkpoint(&engine, &floor) {
+                    Ok(summary) => {
+                        covered = summary.covered_seq;
+                        // The floor's own group stays: recovery looks for it.
+                        let reached = floor.lock().unwrap_or_else(PoisonError::into_inner).seq;
+                        trim(&engine, reached.min(covered + 1), &stop);
+                    }
+                    Err(fault) => engine.events.background_failed("checkpoint", &fault),
+                }
+            }
+        })?);
+        Ok(())
+    }
+
+    /// Stops: makes a last checkpoint, commits what is decided, ends every thread. Faces must have stopped asking before.
+    /// *Errors*: the last checkpoint's; nothing is lost by it, recovery only reads more of the journal.
+    pub fn stop(mut self) -> Result<(), StorageFault> {
+        self.workers_stop.tell();
+        self.workers.drain(..).for_each(join);
+        let last = if self.engine.has_failed() { Ok(()) } else { self.checkpoint().map(|_| ()) };
+        self.end_committer();
+        last
+    }
+
+    fn end_committer(&mut self) {
+        self.committer_stop.tell();
+        if let Some(committer) = self.committer.take() {
+            committer.thread().unpark();
+            join(committer);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.workers_stop.tell();
+        self.workers.drain(..).for_each(join);
+        self.end_committer();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartFault> {
+    let work = move || {
+        // A panic here is a bug in the money state or in what keeps it: nobody may go on as if nothing had happened.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            std::process::abort();
+        }
+    };
+    thread::Builder::new().name(name.into()).spawn(work).map_err(StartFault::Thread)
+}
+
+fn join(handle: JoinHandle<()>) {
+    // A thread that panicked has aborted the process; there is no other way to fail.
+    let _ = handle.join();
+}
+
+fn checkpoint(engine: &Engine, floor: &Mutex<Floor>) -> Result<crate::CheckpointSummary, StorageFault> {
+    engine.checkpoint(|| *floor.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Gives old journal back, a step at a time.
+fn trim(engine: &Engine, before_seq: u64, stop: &Stop) {
+    loop {
+        match engine.journal.trim(before_seq) {
+            Ok(TrimStep::More) if !stop.wait(TRIM_PAUSE) => {}
+            Ok(_) => return,
+            Err(fault) => return engine.events.background_failed("trim", &fault),
+        }
+    }
+}
+
+impl Engine {
+    /// Finishes what a crash may have left half done between two partitions: payees' notices and settlement lines.
+    fn finish_what_a_crash_left(&self) {
+        for partition in 0..PARTITIONS {
+            let notices: Vec<Notice> = self.lock(partition).partition(partition).notices().copied().collect();
+            for notice in notices {
+                let home = notice.id.partition();
+                let payee = self.lock(home).partition(home).payee(notice.id).cloned();
+                if let Ok(payee) = payee
+                    && payee.version > notice.version
+                {
+                    // A notice that exists needs no new slot: there is nothing to refuse.
+                    let _ = self.give_notice(partition, &payee);
+                }
+            }
+            self.deliver(partition);
+        }
+        self.wake_committer();
+    }
+}

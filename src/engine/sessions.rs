@@ -1,0 +1,261 @@
+//! Owns: opening sessions and debiting them, one at a time or in batches: one lock hold a shard and batch.
+//! Never: the order of tests; that is core's.
+
+use crate::{Answer, DebitAnswer, Engine, Fault, OpenAnswer, SessionShown, Ticket, shard::Shard};
+use std::sync::MutexGuard;
+use tallystick_core::{
+    Decline, DeclineCode, Next, Record, Refusal, SessionId, Time,
+    command::{Debit, Intent, OpenSession},
+    decide::{self, DebitReplay, Decided},
+    partition::{CommandKey, Made},
+};
+
+/// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
+const DEBITS_PER_HOLD: usize = 256;
+
+impl Engine {
+    /// Opens a session. Payees that the partition does not know yet are told to it first; and before the account is found
+    /// short of money, its sessions whose end has come are settled (I9).
+    pub fn open_session(&self, command: &OpenSession<'_>) -> Ticket<Answer<OpenAnswer>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.account.partition();
+        let draw = self.draw();
+        loop {
+            let shard = self.lock(partition);
+            let now = shard.partition(partition).decision_time(self.now());
+            match decide::open_session(shard.partition(partition), command, now, draw) {
+                Err(Refusal::PayeeNotHere) => {
+                    drop(shard);
+                    if let Err(refusal) = self.tell_all(partition, command) {
+                        return self.refuse(refusal);
+                    }
+                }
+                Err(refusal) => return self.ticket(shard.last_seq, Err(refusal.into())),
+                Ok(Decided::Replay(row)) => {
+                    drop(shard);
+                    return self.reopen(partition, &row);
+                }
+                Ok(Decided::Record(record)) => {
+                    if lacks_room(&record)
+                        && let Some(due) = shard.partition(partition).due_session_of(command.account, now)
+                    {
+                        drop(shard);
+                        self.settle_due(due);
+                        continue;
+                    }
+                    return self.opened(shard, now, &record);
+                }
+            }
+        }
+    }
+
+    fn tell_all(&self, partition: u16, command: &OpenSession<'_>) -> Result<(), Refusal> {
+        let capped = command.payee_caps.iter().map(|(payee, _)| payee);
+        command.payees.iter().chain(capped).try_for_each(|payee| self.tell(partition, *payee))
+    }
+
+    fn opened(
+        &self,
+        mut shard: MutexGuard<'_, Shard>,
+        now: Time,
+        record: &Record<'_>,
+    ) -> Ticket<Answer<OpenAnswer>> {
+        let (partition, declined) = match record {
+            Record::SessionOpened(opened) => (opened.id.partition(), None),
+            Record::OpenDeclined(declined) => (declined.account.partition(), Some(declined.decline)),
+            _ => return self.refuse(Refusal::UnknownAccount),
+        };
+        let seq = self.write(&mut shard, partition, now, record);
+        let value = match (declined, record) {
+            (None, Record::SessionOpened(opened)) => {
+                let home = shard.partition(partition);
+                home.session(opened.id).map(|row| OpenAnswer::Opened(Box::new(home.view(row, now))))
+            }
+            (decline, _) => decline.map(OpenAnswer::Declined).ok_or(Refusal::UnknownSession),
+        };
+        drop(shard);
+        self.wake_committer();
+        self.ticket(seq, value.map(|value| Answer { value, seq, replayed: false }).map_err(Fault::from))
+    }
+
+    /// Answers a repeated opening with what became of the first.
+    fn reopen(&self, partition: u16, row: &CommandKey) -> Ticket<Answer<OpenAnswer>> {
+        let answer = |value| Answer { value, seq: row.seq, replayed: true };
+        match row.made {
+            Made::Declined(decline) => {
+                let seq = self.lock(partition).last_seq;
+                self.ticket(seq, Ok(answer(OpenAnswer::Declined(decline))))
+            }
+            Made::Session(id) => self.session(id).map(|shown| match shown {
+                SessionShown::Open(view) => answer(OpenAnswer::Opened(view)),
+                SessionShown::Settled(settlement) => answer(OpenAnswer::Settled(settlement)),
+            }),
+            Made::Account(_) | Made::Deposit(_) | Made::Payee(_) => self.refuse(Refusal::UnknownSession),
+        }
+    }
+
+    /// Shows a session: open, or settled.
+    pub fn session(&self, id: SessionId) -> Ticket<SessionShown> {
+        let shard = self.lock(id.partition());
+        let partition = shard.partition(id.partition());
+        let now = self.now();
+        let shown = partition.session(id).map(|row| SessionShown::Open(Box::new(partition.view(row, now))));
+        let last_seq = shard.last_seq;
+        drop(shard);
+        match shown {
+            Ok(shown) => self.ticket(last_seq, Ok(shown)),
+            Err(refusal) => self.settled_session(id, refusal, last_seq),
+        }
+    }
+
+    /// Decides one debit.
+    pub fn debit(&self, command: &Debit<'_>) -> Ticket<DebitAnswer> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        if let Err(refusal) = self.check_writer(command) {
+            return self.refuse(refusal);
+        }
+        let mut shard = self.lock(command.session.partition());
+        let mut result = self.debit_locked(&mut shard, command);
+        if result == Err(Refusal::PayeeNotHere) {
+            drop(shard);
+            let told = self.tell(command.session.partition(), command.payee);
+            shard = self.lock(command.session.partition());
+            result = told.and_then(|()| self.debit_locked(&mut shard, command));
+        }
+        let last_seq = shard.last_seq;
+        drop(shard);
+        self.wake_committer();
+        let seq = result.as_ref().map_or(last_seq, |answer| answer.seq);
+        match result {
+            Err(Refusal::UnknownSession) => self.retired_or_unknown(command.session, last_seq),
+            other => self.ticket(seq, other.map_err(Fault::from)),
+        }
+    }
+
+    /// Decides debits for any mix of sessions. Results come in the order of the debits; each session's are decided in it.
+    ///
+    /// After a refused number, the later numbers of the same session and writer in the batch are `NotAttempted`.
+    /// The answer depends on the last of them.
+    pub fn debit_batch(&self, commands: &[Debit<'_>]) -> Ticket<Vec<Result<DebitAnswer, Refusal>>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let shard_of = |at: &usize| self.shard_of(commands[*at].session.partition());
+        let mut order: Vec<usize> = (0..commands.len()).collect();
+        order.sort_by_key(shard_of);
+        let mut results = vec![Err(Refusal::UnknownSession); commands.len()];
+        let mut refused: Vec<SessionId> = Vec::new();
+        let mut seq = 0;
+        for one_shard in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            for held in one_shard.chunks(DEBITS_PER_HOLD) {
+                seq = seq.max(self.debit_held(commands, held, &mut results, &mut refused));
+            }
+        }
+        self.wake_committer();
+        for (command, result) in commands.iter().zip(&mut results) {
+            if *result == Err(Refusal::UnknownSession) {
+                *result = Err(self.retired(command.session));
+            }
+        }
+        self.ticket(seq, Ok(results))
+    }
+
+    /// Decides the debits at `held`, all of one shard, in one lock hold. Returns the last seq of that shard.
+    fn debit_held(
+        &self,
+        commands: &[Debit<'_>],
+        held: &[usize],
+        results: &mut [Result<DebitAnswer, Refusal>],
+        refused: &mut Vec<SessionId>,
+    ) -> u64 {
+        let Some(first) = held.first() else { return 0 };
+        let partition = commands[*first].session.partition();
+        let mut shard = self.lock(partition);
+        for at in held {
+            let command = &commands[*at];
+            let mut result = self.debit_locked(&mut shard, command);
+            if result == Err(Refusal::PayeeNotHere) {
+                drop(shard);
+                let told = self.tell(command.session.partition(), command.payee);
+                shard = self.lock(partition);
+                result = told.and_then(|()| self.debit_locked(&mut shard, command));
+            }
+            if let (Err(refusal), Intent::Number(_)) = (&mut result, command.intent) {
+                match refusal {
+                    Refusal::NumberGap { expected } if refused.contains(&command.session) => {
+                        *refusal = Refusal::NotAttempted { expected: *expected };
+                    }
+                    _ => refused.push(command.session),
+                }
+            }
+            results[*at] = result;
+        }
+        shard.last_seq
+    }
+
+    fn debit_locked(&self, shard: &mut Shard, command: &Debit<'_>) -> Result<DebitAnswer, Refusal> {
+        let partition = command.session.partition();
+        let now = shard.partition(partition).decision_time(self.now());
+        let (decided, decline) = decide::debit(shard.partition(partition), command, now)?;
+        let (seq, amount, decline, replayed) = match decided {
+            Decided::Record(record) => {
+                (self.write(shard, partition, now, &record), command.amount, decline, false)
+            }
+            Decided::Replay(replay) => (replay.seq, replay.amount, remembered(&replay), true),
+        };
+        let home = shard.partition(partition);
+        let session = home.session(command.session)?;
+        let (payee, _) = home.notice(command.payee)?;
+        Ok(DebitAnswer {
+            session: command.session,
+            seq,
+            at: now,
+            amount,
+            decline,
+            remaining: session.remaining(),
+            payee_remaining: session.payee_remaining(payee),
+            held: session.held,
+            replayed,
+        })
+    }
+
+    /// Refuses a number under an epoch that its writer was never given.
+    fn check_writer(&self, command: &Debit<'_>) -> Result<(), Refusal> {
+        let Intent::Number(at) = command.intent else { return Ok(()) };
+        let home = at.writer.partition();
+        let epoch = self.lock(home).partition(home).writer(at.writer)?.epoch;
+        match at.epoch.cmp(&epoch) {
+            std::cmp::Ordering::Less => Err(Refusal::WriterFenced { epoch }),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => {
+                Err(Refusal::Malformed { field: "epoch", rule: "was never given out" })
+            }
+        }
+    }
+
+    /// Says whether a session that is not open is settled, or never was.
+    pub(crate) fn retired(&self, id: SessionId) -> Refusal {
+        match self.find_settlement(id) {
+            Ok(Some(_)) => Refusal::SessionRetired,
+            _ => Refusal::UnknownSession,
+        }
+    }
+
+    fn retired_or_unknown<T>(&self, id: SessionId, last_seq: u64) -> Ticket<T> {
+        self.ticket(last_seq, Err(self.retired(id).into()))
+    }
+}
+
+fn lacks_room(record: &Record<'_>) -> bool {
+    let Record::OpenDeclined(declined) = record else { return false };
+    matches!(declined.decline.code, DeclineCode::Cap | DeclineCode::TooManyChildren)
+}
+
+/// Says a remembered decline again. What to do next is not remembered: only a new key can bring something new.
+fn remembered(replay: &DebitReplay) -> Option<Decline> {
+    replay.verdict.map(|(code, level)| Decline { code, level, next: Next::NewKey })
+}

@@ -1,0 +1,164 @@
+//! Owns: closing sessions, the sweeper's share of it, finding settlements, and delivering their lines to the payees'
+//! partitions exactly once. Never: what a settlement says; that is core's.
+
+use crate::{Answer, Engine, Fault, SessionShown, Ticket};
+use tallystick_core::{
+    Record, Refusal, SessionId, SettlementId,
+    decide::{self, Decided},
+    record::OutboxDelivered,
+    settlement::{Outgoing, Settlement},
+};
+use tallystick_journal::{StorageFault, rows};
+
+/// Bounds the lines delivered before the outbox is told.
+const LINES_PER_DELIVERY: usize = 256;
+
+impl Engine {
+    /// Settles a session; a settled one answers with the settlement it has. Its lines are in the payees' positions before
+    /// the answer is heard.
+    pub fn settle(&self, id: SessionId) -> Ticket<Answer<Settlement>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = id.partition();
+        match self.close(id) {
+            Ok(seq) => {
+                let delivered = self.deliver(partition);
+                self.wake_committer();
+                let found =
+                    self.find_settlement(id).and_then(|found| found.ok_or(Refusal::UnknownSession.into()));
+                self.ticket(seq.max(delivered), found.map(|value| Answer { value, seq, replayed: false }))
+            }
+            Err((refusal, last_seq)) => {
+                let found = self.find_settlement(id).and_then(|found| found.ok_or(refusal.into()));
+                let answer = |value: Settlement| Answer { seq: value.seq, value, replayed: true };
+                self.ticket(last_seq, found.map(answer))
+            }
+        }
+    }
+
+    /// Closes an open session. Returns the seq; a refusal comes with the shard's last one.
+    fn close(&self, id: SessionId) -> Result<u64, (Refusal, u64)> {
+        let partition = id.partition();
+        let mut shard = self.lock(partition);
+        let now = shard.partition(partition).decision_time(self.now());
+        match decide::settle(shard.partition(partition), id, now) {
+            Ok(record) => Ok(self.write(&mut shard, partition, now, &record)),
+            Err(refusal) => Err((refusal, shard.last_seq)),
+        }
+    }
+
+    /// Settles a session whose end has come. Another thread may have done so first.
+    pub(crate) fn settle_due(&self, id: SessionId) {
+        if self.close(id).is_ok() {
+            self.deliver(id.partition());
+            self.wake_committer();
+        }
+    }
+
+    /// Settles sessions whose end has come, at most `most` of them. Returns how many.
+    pub fn sweep(&self, most: usize) -> usize {
+        let mut swept = 0;
+        for partition in 0..tallystick_core::PARTITIONS {
+            while swept < most && !self.has_failed() {
+                let shard = self.lock(partition);
+                let Some(due) = shard.partition(partition).due_session(self.now()) else { break };
+                drop(shard);
+                self.settle_due(due);
+                swept += 1;
+            }
+        }
+        swept
+    }
+
+    /// Carries a partition's outgoing lines to their payees, in order. Returns the last seq written on the way.
+    ///
+    /// LOCK: the postman's lock is taken first and held throughout, so that lines leave in order; shards one at a time.
+    /// ORDER: a line's arrival has a greater seq than the settlement it belongs to, so it can never be durable without it.
+    pub(crate) fn deliver(&self, source: u16) -> u64 {
+        let _alone = self.postman(source);
+        let mut seq = 0;
+        loop {
+            let lines: Vec<Outgoing> =
+                self.lock(source).partition(source).outgoing().take(LINES_PER_DELIVERY).copied().collect();
+            let Some(last) = lines.last() else { return seq };
+            for line in &lines {
+                seq = seq.max(self.post(source, line));
+            }
+            let mut shard = self.lock(source);
+            let at = shard.partition(source).decision_time(self.now());
+            let delivered = Record::OutboxDelivered(OutboxDelivered { through: last.no });
+            seq = seq.max(self.write(&mut shard, source, at, &delivered));
+        }
+    }
+
+    /// Posts one line to its payee's ledger unless it has arrived before. Returns the last seq there.
+    fn post(&self, source: u16, line: &Outgoing) -> u64 {
+        let home = line.line.payee.partition();
+        let mut shard = self.lock(home);
+        if let Decided::Record(record) = decide::post_settlement(shard.partition(home), source, line) {
+            let at = shard.partition(home).decision_time(self.now());
+            self.write(&mut shard, home, at, &record);
+        }
+        shard.last_seq
+    }
+
+    /// Finds a session's settlement: in memory, or where checkpoints have filed it. *Errors*: storage.
+    pub(crate) fn find_settlement(&self, session: SessionId) -> Result<Option<Settlement>, Fault> {
+        let partition = session.partition();
+        let unfiled = self.lock(partition).partition(partition).unfiled_settlement(session).cloned();
+        if unfiled.is_some() {
+            return Ok(unfiled);
+        }
+        // ORDER: memory first. A settlement leaves memory only after it is filed, so it cannot be missed in between.
+        let filed = self.tables.settlement(session.settlement().bits().to_be_bytes())?;
+        Ok(filed.map(|bytes| rows::decode_settlement(&bytes)).transpose()?)
+    }
+
+    /// Shows one settlement.
+    pub fn settlement(&self, id: SettlementId) -> Ticket<Settlement> {
+        let found = self.find_settlement(id.session());
+        let last_seq = self.lock(id.session().partition()).last_seq;
+        self.ticket(last_seq, found.and_then(|found| found.ok_or(Refusal::UnknownSettlement.into())))
+    }
+
+    /// Shows a session that is not open, or refuses with `refusal`.
+    pub(crate) fn settled_session(
+        &self,
+        id: SessionId,
+        refusal: Refusal,
+        last_seq: u64,
+    ) -> Ticket<SessionShown> {
+        let found = self.find_settlement(id).and_then(|found| found.ok_or(refusal.into()));
+        self.ticket(last_seq, found.map(|settlement| SessionShown::Settled(Box::new(settlement))))
+    }
+
+    /// Lists settlements after `after_seq`, in order of seq, at most `most`.
+    ///
+    /// Only what is durable now is listed, and no seq below the last one listed can appear later: a reader that keeps the
+    /// last seq sees each settlement once.
+    pub fn settlements_after(&self, after_seq: u64, most: usize) -> Result<Vec<Settlement>, Fault> {
+        let durable = self.watermark.durable();
+        let mut found: Vec<Settlement> = Vec::new();
+        for index in 0..self.shards.len() {
+            for partition in self.shard(index).partitions() {
+                let fresh = partition.unfiled_after(after_seq).take_while(|s| s.seq <= durable);
+                found.extend(fresh.take(most).cloned());
+            }
+        }
+        // ORDER: memory first, as in `find_settlement`; one that was filed meanwhile comes twice and is dropped once.
+        let mut left = most;
+        self.tables.settlements_after(after_seq, &mut |seq, bytes| {
+            if left == 0 || seq > durable {
+                return Ok::<_, StorageFault>(std::ops::ControlFlow::Break(()));
+            }
+            left -= 1;
+            found.push(rows::decode_settlement(bytes)?);
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        found.sort_unstable_by_key(|settlement| settlement.seq);
+        found.dedup_by_key(|settlement| settlement.seq);
+        found.truncate(most);
+        Ok(found)
+    }
+}

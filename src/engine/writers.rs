@@ -1,0 +1,57 @@
+//! Owns: giving out writers and epochs, and saying where a writer stands. Never: counts for them.
+
+use crate::{Engine, Ticket};
+use tallystick_core::{
+    PARTITIONS, Record, Refusal, SessionId, WriterId,
+    decide::{self, Decided},
+};
+
+impl Engine {
+    /// Gives a new writer, or a newer epoch of one. The older epochs are not heard any more: see `position`.
+    pub fn open_writer(&self, id: Option<WriterId>) -> Ticket<(WriterId, u32)> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let draw = self.draw();
+        #[expect(clippy::cast_possible_truncation, reason = "a remainder of 256 fits")]
+        let partition = id.map_or((draw % u64::from(PARTITIONS)) as u16, WriterId::partition);
+        let mut shard = self.lock(partition);
+        let opened = match decide::open_writer(shard.partition(partition), id, draw) {
+            Ok(opened) => opened,
+            Err(refusal) => return self.ticket(shard.last_seq, Err(refusal.into())),
+        };
+        let at = shard.partition(partition).decision_time(self.now());
+        let seq = self.write(&mut shard, partition, at, &Record::WriterOpened(opened));
+        drop(shard);
+        self.wake_committer();
+        self.ticket(seq, Ok((opened.id, opened.epoch)))
+    }
+
+    /// Says the last number that a writer had decided in a session, and fences older epochs of it there.
+    pub fn position(&self, session: SessionId, writer: WriterId, epoch: u32) -> Ticket<u64> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = session.partition();
+        let mut shard = self.lock(partition);
+        match decide::position_writer(shard.partition(partition), session, writer, epoch) {
+            Ok((decided, last_number)) => {
+                if let Decided::Record(record) = decided {
+                    let at = shard.partition(partition).decision_time(self.now());
+                    self.write(&mut shard, partition, at, &record);
+                }
+                let last_seq = shard.last_seq;
+                drop(shard);
+                self.wake_committer();
+                self.ticket(last_seq, Ok(last_number))
+            }
+            Err(refusal) => {
+                let last_seq = shard.last_seq;
+                drop(shard);
+                let refusal =
+                    if refusal == Refusal::UnknownSession { self.retired(session) } else { refusal };
+                self.ticket(last_seq, Err(refusal.into()))
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
+
+use crate::{
+    decode, encode,
+    service::Shared,
+    status,
+    stream::{DebitStream, Streams},
+};
+use tallystick_core::{
+    Amount, PayeeId,
+    command::{Debit, Intent, OpenSession},
+    writer::Numbered,
+};
+use tallystick_engine::{Answer, Engine, OpenAnswer, SessionShown, Ticket};
+use tallystick_proto::v1::{self, authorize_request, authorizer_server::Authorizer};
+use tonic::{Request, Response, Status, Streaming};
+
+pub(crate) struct AuthorizerFace {
+    pub(crate) shared: Shared,
+    pub(crate) streams: Streams,
+}
+
+#[tonic::async_trait]
+impl Authorizer for AuthorizerFace {
+    async fn open_session(
+        &self,
+        request: Request<v1::OpenSessionRequest>,
+    ) -> Result<Response<v1::OpenSessionResponse>, Status> {
+        let answer = self.shared.unary(request, |engine, r| ask_open(engine, &r)).await?;
+        let mut response = v1::OpenSessionResponse {
+            outcome: v1::Outcome::Approved.into(),
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.shared.engine).into(),
+            ..v1::OpenSessionResponse::default()
+        };
+        match answer.value {
+            OpenAnswer::Opened(view) => response.session = Some(encode::session(&view)),
+            OpenAnswer::Settled(settlement) => response.session = Some(encode::settled_session(&settlement)),
+            OpenAnswer::Declined(decline) => {
+                response.outcome = v1::Outcome::Declined.into();
+                response.code = encode::code(decline.code).into();
+                response.level = encode::level(decline.level).into();
+                response.next = Some(encode::next(decline.next));
+            }
+        }
+        Ok(Response::new(response))
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<v1::GetSessionRequest>,
+    ) -> Result<Response<v1::GetSessionResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::GetSessionRequest| {
+            Ok(engine.session(decode::session(&r.session_id, "session_id").map_err(decode::refuse)?))
+        };
+        let response = match self.shared.unary(request, ask).await? {
+            SessionShown::Open(view) => {
+                v1::GetSessionResponse { session: Some(encode::session(&view)), settlement: None }
+            }
+            SessionShown::Settled(settlement) => {
+                v1::GetSessionResponse { session: None, settlement: Some(encode::settlement(&settlement)) }
+            }
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<v1::ListSessionsRequest>,
+    ) -> Result<Response<v1::ListSessionsResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::ListSessionsRequest| {
+            let account = decode::account(&r.account_id, "account_id").map_err(decode::refuse)?;
+            Ok(engine.sessions(account, decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?))
+        };
+        let page = self.shared.unary(request, ask).await?;
+        Ok(Response::new(v1::ListSessionsResponse {
+            sessions: page.rows.iter().map(encode::session).collect(),
+            next_page_token: encode::page_token(page.next),
+        }))
+    }
+
+    async fn authorize(
+        &self,
+        request: Request<v1::AuthorizeRequest>,
+    ) -> Result<Response<v1::AuthorizeResponse>, Status> {
+        let answer = self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(&r)?))).await?;
+        let decision = encode::decision(&answer, encode::durability(&self.shared.engine));
+        Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }))
+    }
+
+    type AuthorizeStreamStream = DebitStream;
+
+    async fn authorize_stream(
+        &self,
+        request: Request<Streaming<v1::AuthorizeStreamRequest>>,
+    ) -> Result<Response<DebitStream>, Status> {
+        if self.shared.gate.is_draining() {
+            return Err(status::draining());
+        }
+        Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<v1::SettleRequest>,
+    ) -> Result<Response<v1::SettleResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::SettleRequest| {
+            Ok(engine.settle(decode::session(&r.session_id, "session_id").map_err(decode::refuse)?))
+        };
+        let answer = self.shared.unary(request, ask).await?;
+        Ok(Response::new(v1::SettleResponse {
+            settlement: Some(encode::settlement(&answer.value)),
+            replayed: answer.replayed,
+            durability: encode::durability(&self.shared.engine).into(),
+        }))
+    }
+}
+
+fn ask_open(engine: &Engine, r: &v1::OpenSessionRequest) -> Result<Ticket<Answer<OpenAnswer>>, Status> {
+    let payees: Result<Vec<PayeeId>, _> =
+        r.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")).collect();
+    let cap = |cap: &v1::PayeeCap| {
+        Ok((decode::payee(&cap.payee_id, "payee_caps.payee_id")?, Amount::from_nanos(cap.cap_nanos)))
+    };
+    let payee_caps: Result<Vec<(PayeeId, Amount)>, _> = r.payee_caps.iter().map(cap).collect();
+    let nobody = v1::Authority::default();
+    let authority = r.authority.as_ref().unwrap_or(&nobody);
+    Ok(engine.open_session(&OpenSession {
+        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        currency: decode::currency(&r.currency)?,
+        cap: decode::amount(r.cap_nanos),
+        ttl: decode::span(r.ttl, "ttl")?,
+        not_before: decode::time(r.not_before, "not_before")?,
+        payees: payees.map_err(decode::refuse)?,
+        payee_caps: payee_caps.map_err(decode::refuse)?,
+        default_payee_cap: decode::amount(r.default_payee_cap_nanos),
+        debit_min: decode::amount(r.debit_min_nanos),
+        debit_max: decode::amount(r.debit_max_nanos),
+        principal: &authority.principal,
+        method: &authority.method,
+        evidence_hash: decode::hash(&authority.evidence_hash, "authority.evidence_hash")
+            .map_err(decode::refuse)?,
+        approved_at: decode::time(authority.approved_at, "authority.approved_at")?,
+        reference: &r.reference,
+    }))
+}
+
+fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
+    let intent = match &r.intent {
+        Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
+        Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {
+            writer: decode::writer(&at.writer_id, "writer_number.writer_id").map_err(decode::refuse)?,
+            epoch: at.epoch,
+            number: at.number,
+            acked_through: at.acked_through,
+        }),
+        None => return Err(status::malformed("intent", "must be an idempotency_key or a writer_number")),
+    };
+    Ok(Debit {
+        session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
+        payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
+        amount: decode::amount(r.amount_nanos),
+        currency: decode::optional_currency(&r.currency)?,
+        intent,
+        reference: &r.reference,
+        evidence: decode::hash(&r.evidence_hash, "evidence_hash").map_err(decode::refuse)?,
+    })
+}

@@ -1,0 +1,83 @@
+//! Owns: how much may be in flight, and whether new work is let in at all. A permit in bytes is taken before any lock and
+//! kept until the answer is handed to HTTP/2: unary calls are shed without one, streams wait.
+//! Never: looks at what a request says.
+
+use crate::status;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tonic::Status;
+
+/// Is what an operator may bound.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of requests in flight, over all callers.
+    pub permit_bytes: usize,
+    /// Batches in flight in one stream.
+    pub stream_batches_in_flight: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { permit_bytes: 256 << 20, stream_batches_in_flight: 64 }
+    }
+}
+
+/// Is what a unary call is taken to cost. *Units*: bytes, its answer included.
+pub(crate) const UNARY_BYTES: usize = 2_048;
+
+/// Lets work in, or not.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    permits: Arc<Semaphore>,
+    permit_bytes: usize,
+    draining: Arc<watch::Sender<bool>>,
+}
+
+impl Gate {
+    pub(crate) fn new(limits: Limits) -> Self {
+        // A semaphore counts to a bound of its own; more than that is as good as no bound.
+        let permit_bytes = limits.permit_bytes.min(Semaphore::MAX_PERMITS);
+        let draining = Arc::new(watch::Sender::new(false));
+        Self { permits: Arc::new(Semaphore::new(permit_bytes)), permit_bytes, draining }
+    }
+
+    /// Refuses new work from now on; what is in flight is finished and answered, streams end.
+    pub fn drain(&self) {
+        self.draining.send_replace(true);
+    }
+
+    /// Returns how many bytes are in flight.
+    pub fn bytes_in_flight(&self) -> usize {
+        self.permit_bytes.saturating_sub(self.permits.available_permits())
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Waits until the gate drains.
+    pub(crate) async fn drained(self) {
+        // The sender lives as long as the gate, so waiting can only end by draining.
+        let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
+    }
+
+    /// Lets a unary call in. *Errors*: `UNAVAILABLE` while draining, `RESOURCE_EXHAUSTED` with too much in flight.
+    pub(crate) fn unary(&self) -> Result<OwnedSemaphorePermit, Status> {
+        if self.is_draining() {
+            return Err(status::draining());
+        }
+        let bytes = self.cost(UNARY_BYTES);
+        Arc::clone(&self.permits).try_acquire_many_owned(bytes).map_err(|_| status::overloaded())
+    }
+
+    /// Waits until a stream's batch is let in.
+    pub(crate) async fn batch(self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = self.cost(bytes);
+        Arc::clone(&self.permits).acquire_many_owned(bytes).await.ok()
+    }
+
+    /// Returns what something costs: never more than there is, so that no batch waits for ever.
+    fn cost(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.min(self.permit_bytes)).unwrap_or(u32::MAX)
+    }
+}

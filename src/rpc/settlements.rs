@@ -1,0 +1,48 @@
+//! Owns: the `Settlements` service. Never: a rule.
+
+use crate::{deadline::Deadline, decode, encode, service::Shared, status};
+use tallystick_core::SettlementId;
+use tallystick_engine::Engine;
+use tallystick_proto::v1::{self, settlements_server::Settlements};
+use tonic::{Request, Response, Status};
+
+pub(crate) struct SettlementsFace(pub(crate) Shared);
+
+/// Reads a settlement's id, or the id of the session that it settles.
+fn settlement_id(text: &str) -> Result<SettlementId, Status> {
+    match decode::session(text, "settlement_id") {
+        Ok(session) => Ok(session.settlement()),
+        Err(_) => decode::settlement(text, "settlement_id").map_err(decode::refuse),
+    }
+}
+
+#[tonic::async_trait]
+impl Settlements for SettlementsFace {
+    async fn get_settlement(
+        &self,
+        request: Request<v1::GetSettlementRequest>,
+    ) -> Result<Response<v1::GetSettlementResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::GetSettlementRequest| {
+            Ok(engine.settlement(settlement_id(&r.settlement_id)?))
+        };
+        let settlement = self.0.unary(request, ask).await?;
+        Ok(Response::new(v1::GetSettlementResponse { settlement: Some(encode::settlement(&settlement)) }))
+    }
+
+    async fn list_settlements(
+        &self,
+        request: Request<v1::ListSettlementsRequest>,
+    ) -> Result<Response<v1::ListSettlementsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let _permit = self.0.gate.unary()?;
+        let r = request.into_inner();
+        let most = decode::page_size(r.page_size)?;
+        deadline.check()?;
+        // Only what is durable is listed, so there is no ticket to wait for.
+        let found = self.0.engine.settlements_after(r.after_seq, most).map_err(|fault| status::of(&fault))?;
+        Ok(Response::new(v1::ListSettlementsResponse {
+            next_after_seq: found.last().map_or(r.after_seq, |settlement| settlement.seq),
+            settlements: found.iter().map(encode::settlement).collect(),
+        }))
+    }
+}

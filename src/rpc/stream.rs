@@ -1,0 +1,260 @@
+//! Owns: one `AuthorizeStream`: reads batches as long as few enough are in flight, asks the engine at once, and answers in
+//! order, each batch when all of it is durable. One task does all of it: no channel, no hand-off.
+//! Never: reads on while a slow reader leaves answers standing: then nothing polls us, HTTP/2's window fills, and the
+//! sender waits. So a stream costs at most its window and its batches in flight.
+
+mod batch;
+mod fence;
+
+use crate::{encode, service::Shared, status};
+use batch::{Batch, MESSAGE_BYTES, batch_bytes, check_batch};
+use fence::Fence;
+pub(crate) use fence::Streams;
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+use tallystick_core::{SessionId, WriterId};
+use tallystick_engine::{Fault, Ticket};
+use tallystick_proto::v1::{
+    self, authorize_stream_request::Message as Asked, authorize_stream_response::Message as Said,
+};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_stream::Stream;
+use tonic::{Status, Streaming};
+
+type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Is one message that was asked and is not answered yet.
+enum InFlight {
+    Hello(Ticket<(WriterId, u32)>),
+    Batch(Batch),
+    Positions {
+        tickets: VecDeque<(String, PositionTicket)>,
+        done: Vec<v1::WriterPosition>,
+        _permit: OwnedSemaphorePermit,
+    },
+}
+
+/// Is a position on its way, or what is wrong with the session's id.
+type PositionTicket = Result<Ticket<u64>, (&'static str, &'static str)>;
+
+/// Says how the stream stands.
+enum Phase {
+    /// Reads and answers.
+    Open,
+    /// Answers what is in flight, then ends: with a status, or well.
+    Closing(Option<Status>),
+    /// Has ended.
+    Over,
+}
+
+/// Is the answering side of one stream.
+pub(crate) struct DebitStream {
+    shared: Shared,
+    streams: Streams,
+    inbound: Streaming<v1::AuthorizeStreamRequest>,
+    phase: Phase,
+    greeted: bool,
+    writer: Option<Fence>,
+    in_flight: VecDeque<InFlight>,
+    /// A message that waits for its permit.
+    admitting: Option<(Asked, Waiting<Option<OwnedSemaphorePermit>>)>,
+    drained: Waiting<()>,
+}
+
+impl DebitStream {
+    pub(crate) fn new(
+        shared: Shared,
+        streams: Streams,
+        inbound: Streaming<v1::AuthorizeStreamRequest>,
+    ) -> Self {
+        let drained = Box::pin(shared.gate.clone().drained());
+        Self {
+            shared,
+            streams,
+            inbound,
+            phase: Phase::Open,
+            greeted: false,
+            writer: None,
+            in_flight: VecDeque::new(),
+            admitting: None,
+            drained,
+        }
+    }
+
+    fn close(&mut self, why: Option<Status>) {
+        if matches!(self.phase, Phase::Open) {
+            self.phase = Phase::Closing(why);
+            self.admitting = None;
+        }
+    }
+
+    /// Ends the stream when the server drains, or when a newer stream of the same writer is at work.
+    fn poll_stops(&mut self, cx: &mut Context<'_>) {
+        if self.drained.as_mut().poll(cx).is_ready() {
+            self.close(Some(status::draining()));
+        }
+        if let Some(epoch) = self.writer.as_mut().and_then(|fence| fence.poll_fenced(cx)) {
+            self.close(Some(status::of_refusal(&tallystick_core::Refusal::WriterFenced { epoch })));
+        }
+    }
+
+    /// Takes in as many messages as may be in flight.
+    fn poll_inbound(&mut self, cx: &mut Context<'_>) {
+        while matches!(self.phase, Phase::Open) && self.may_read() {
+            if let Some((_, permit)) = &mut self.admitting {
+                let Poll::Ready(permit) = permit.as_mut().poll(cx) else { return };
+                let Some((asked, _)) = self.admitting.take() else { return };
+                match permit {
+                    Some(permit) => self.ask(asked, permit),
+                    None => self.close(Some(status::draining())),
+                }
+                continue;
+            }
+            match Pin::new(&mut self.inbound).poll_next(cx) {
+                Poll::Pending => return,
+                Poll::Ready(None) => self.close(None),
+                Poll::Ready(Some(Err(status))) => self.close(Some(status)),
+                Poll::Ready(Some(Ok(message))) => self.take_in(message),
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        // What follows a hello needs the writer that the welcome brings.
+        self.in_flight.len() < self.streams.batches_in_flight && self.greeted == self.writer.is_some()
+    }
+
+    fn take_in(&mut self, message: v1::AuthorizeStreamRequest) {
+        match message.message {
+            None => self.close(Some(status::malformed("message", "must be a hello, a batch or positions"))),
+            Some(Asked::Hello(hello)) if !self.greeted => match hello_writer(&hello) {
+                Ok(id) => {
+                    self.greeted = true;
+                    self.in_flight.push_back(InFlight::Hello(self.shared.engine.open_writer(id)));
+                }
+                Err(status) => self.close(Some(status)),
+            },
+            Some(Asked::Hello(_)) => self.close(Some(status::malformed("hello", "must come once, first"))),
+            Some(_) if !self.greeted => {
+                self.close(Some(status::malformed("message", "must be a hello at first")))
+            }
+            Some(asked) => {
+                let (bytes, checked) = match &asked {
+                    Asked::Batch(batch) => (batch_bytes(batch), check_batch(batch)),
+                    Asked::Positions(asked) => (
+                        MESSAGE_BYTES + asked.session_ids.len() * 256,
+                        batch::check_table(&asked.session_ids, "session_ids"),
+                    ),
+                    Asked::Hello(_) => (MESSAGE_BYTES, Ok(())),
+                };
+                match checked {
+                    Ok(()) => self.admitting = Some((asked, Box::pin(self.shared.gate.clone().batch(bytes)))),
+                    Err(status) => self.close(Some(status)),
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, asked: Asked, permit: OwnedSemaphorePermit) {
+        let Some(writer) = self.writer.as_ref().map(|fence| (fence.writer, fence.epoch)) else { return };
+        match asked {
+            Asked::Hello(_) => {}
+            Asked::Batch(batch) => match Batch::ask(&self.shared.engine, &batch, writer, permit) {
+                Ok(batch) => self.in_flight.push_back(InFlight::Batch(batch)),
+                Err(status) => self.close(Some(status)),
+            },
+            Asked::Positions(asked) => {
+                let ask = |text: String| {
+                    let position = |id: SessionId| self.shared.engine.position(id, writer.0, writer.1);
+                    let ticket = crate::decode::session(&text, "session_ids").map(position);
+                    (text, ticket)
+                };
+                let tickets = asked.session_ids.into_iter().map(ask).collect();
+                self.in_flight.push_back(InFlight::Positions { tickets, done: Vec::new(), _permit: permit });
+            }
+        }
+    }
+
+    /// Returns the oldest answer once it is durable.
+    fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Said, Status>>> {
+        let Some(front) = self.in_flight.front_mut() else { return Poll::Ready(None) };
+        let said = match front {
+            InFlight::Hello(ticket) => {
+                let opened = ready!(Pin::new(ticket).poll(cx));
+                opened.map_err(|fault| status::of(&fault)).map(|(writer, epoch)| self.welcome(writer, epoch))
+            }
+            InFlight::Batch(batch) => ready!(batch.poll(cx)).map(Said::Batch),
+            InFlight::Positions { tickets, done, .. } => {
+                ready!(poll_positions(tickets, done, cx)).map(Said::Positions)
+            }
+        };
+        self.in_flight.pop_front();
+        Poll::Ready(Some(said))
+    }
+
+    fn welcome(&mut self, writer: WriterId, epoch: u32) -> Said {
+        self.writer = Some(self.streams.enter(writer, epoch));
+        let durability = encode::durability(&self.shared.engine).into();
+        Said::Welcome(v1::Welcome { writer_id: writer.to_string(), epoch, durability })
+    }
+}
+
+fn hello_writer(hello: &v1::Hello) -> Result<Option<WriterId>, Status> {
+    if hello.writer_id.is_empty() {
+        return Ok(None);
+    }
+    crate::decode::writer(&hello.writer_id, "hello.writer_id").map(Some).map_err(crate::decode::refuse)
+}
+
+fn poll_positions(
+    tickets: &mut VecDeque<(String, PositionTicket)>,
+    done: &mut Vec<v1::WriterPosition>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<v1::Positions, Status>> {
+    while let Some((_, ticket)) = tickets.front_mut() {
+        let (last_number, refused) = match ticket {
+            Err((field, rule)) => (0, Some(tallystick_core::Refusal::Malformed { field, rule })),
+            Ok(ticket) => match ready!(Pin::new(ticket).poll(cx)) {
+                Ok(last_number) => (last_number, None),
+                Err(Fault::Refused(refusal)) => (0, Some(refusal)),
+                Err(fault) => return Poll::Ready(Err(status::of(&fault))),
+            },
+        };
+        let Some((session_id, _)) = tickets.pop_front() else { break };
+        let refused = refused.as_ref().map(status::in_batch);
+        done.push(v1::WriterPosition { session_id, last_number, refused });
+    }
+    Poll::Ready(Ok(v1::Positions { positions: std::mem::take(done) }))
+}
+
+impl Stream for DebitStream {
+    type Item = Result<v1::AuthorizeStreamResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_stops(cx);
+        self.poll_inbound(cx);
+        match ready!(self.poll_front(cx)) {
+            Some(Ok(said)) => {
+                return Poll::Ready(Some(Ok(v1::AuthorizeStreamResponse { message: Some(said) })));
+            }
+            Some(Err(status)) => {
+                self.phase = Phase::Over;
+                self.in_flight.clear();
+                return Poll::Ready(Some(Err(status)));
+            }
+            None => {}
+        }
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Open => {
+                self.phase = Phase::Open;
+                Poll::Pending
+            }
+            Phase::Closing(Some(status)) => Poll::Ready(Some(Err(status))),
+            Phase::Closing(None) | Phase::Over => Poll::Ready(None),
+        }
+    }
+}
