@@ -26,7 +26,7 @@ use tallystick_client::Client;
 pub async fn run(args: &Args) -> Result<Report, LoadError> {
     let uri = args.uri();
     let client = Client::connect(&uri).map_err(LoadError::call("connect"))?;
-    let label = stage::label();
+    let label = stage::label(&client).await?;
     let payees = stage::payees(&client, &label, args.payees).await?;
     let mut report = Report::new(args);
     for run in 0..args.runs {

@@ -1,12 +1,9 @@
 //! Owns: the accounts, payees and sessions that a run needs, with caps that it cannot reach. Never: a debit.
 
 use crate::{Args, LoadError};
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::Duration,
-};
+use std::time::Duration;
 use tallystick_client::{
-    Client, PayeeId, SessionId,
+    Client, PayeeId, SessionId, WriterOptions,
     v1::{CreateAccountRequest, CreatePayeeRequest, DepositRequest, OpenSessionRequest, Outcome},
 };
 
@@ -26,9 +23,11 @@ pub(crate) struct Stage {
     pub(crate) label: String,
 }
 
-/// Returns a word that is new with every start, so that keys on a server with a memory are new too.
-pub(crate) fn label() -> String {
-    format!("load-{:016x}", RandomState::new().hash_one(0_u8))
+/// Returns a word that is new with every start, so that keys on a server with a memory are new too: the id of a writer,
+/// which the server gives out once.
+pub(crate) async fn label(client: &Client) -> Result<String, LoadError> {
+    let writer = client.writer(WriterOptions::default()).await.map_err(LoadError::call("open a stream"))?;
+    Ok(format!("load-{}", writer.writer_id()))
 }
 
 /// Registers the payees.

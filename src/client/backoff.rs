@@ -1,10 +1,7 @@
 //! Owns: how long to wait before the next try. Never: decides whether there is one.
 
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    time::Duration,
-};
+use std::{hash::BuildHasher as _, time::Duration};
 
 /// Doubles its pauses up to a bound, each between half and all of it, so that clients that fell together do not come
 /// back together.
@@ -18,9 +15,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(least: Duration, most: Duration) -> Self {
-        // NOTE: jitter must differ between processes; nothing that is remembered depends on it.
-        let seed = RandomState::new().hash_one(least);
-        Self { least, most, next: least.min(most), jitter: SmallRng::seed_from_u64(seed) }
+        Self { least, most, next: least.min(most), jitter: SmallRng::seed_from_u64(seed_of_this_process()) }
     }
 
     /// Returns the next pause.
@@ -41,6 +36,12 @@ impl Backoff {
     pub(crate) fn reset(&mut self) {
         self.next = self.least.min(self.most);
     }
+}
+
+/// Draws a seed that other processes do not have; nothing that is remembered depends on it.
+#[allow(clippy::disallowed_types, reason = "jitter has to differ between processes, or it spreads nothing")]
+fn seed_of_this_process() -> u64 {
+    std::hash::RandomState::new().hash_one("jitter")
 }
 
 #[cfg(test)]

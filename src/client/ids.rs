@@ -1,6 +1,13 @@
 //! Owns: the ids a debit names, cheap to clone. Never: looks inside an id; the server gave it out and reads it.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+};
+
+/// Maps ids; its order is never observed. The server gives ids out, so nobody can choose them to collide.
+pub(crate) type IdMap<K, V> = hashbrown::HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{
     ClientError, SessionId,
+    ids::IdMap,
     v1::{BatchResult, DebitBatch, WriterPosition},
 };
-use hashbrown::HashMap;
-use std::{collections::VecDeque, hash::RandomState};
+use std::collections::VecDeque;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 type Reply = oneshot::Sender<Result<Vec<Answer>, ClientError>>;
@@ -49,7 +49,7 @@ struct Place {
 /// Numbers debits and keeps them until they are answered.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    places: HashMap<SessionId, Place, RandomState>,
+    places: IdMap<SessionId, Place>,
     entries: VecDeque<Entry>,
     batches_sent: u64,
     stalled: bool,
@@ -266,19 +266,12 @@ impl Place {
 }
 
 /// Finds a session's place; the id is cloned only for a new one.
-fn place_mut<'a>(
-    places: &'a mut HashMap<SessionId, Place, RandomState>,
-    session: &SessionId,
-) -> &'a mut Place {
+fn place_mut<'a>(places: &'a mut IdMap<SessionId, Place>, session: &SessionId) -> &'a mut Place {
     places.entry_ref(session).or_default()
 }
 
 /// Writes the unanswered debits of an entry as a message, and marks it awaited.
-fn compose(
-    places: &HashMap<SessionId, Place, RandomState>,
-    entry: &mut Entry,
-    batches_sent: &mut u64,
-) -> DebitBatch {
+fn compose(places: &IdMap<SessionId, Place>, entry: &mut Entry, batches_sent: &mut u64) -> DebitBatch {
     *batches_sent += 1;
     entry.batch_id = *batches_sent;
     entry.awaited = true;

@@ -3,18 +3,17 @@
 use super::debit::Debit;
 use crate::{
     PayeeId, SessionId,
+    ids::IdMap,
     v1::{DebitBatch, StreamDebit},
 };
-use hashbrown::HashMap;
-use std::hash::RandomState;
 
 /// Collects a message's ids, each once.
 #[derive(Default)]
 pub(super) struct Tables {
     session_ids: Vec<String>,
     payee_ids: Vec<String>,
-    sessions: HashMap<SessionId, u32, RandomState>,
-    payees: HashMap<PayeeId, u32, RandomState>,
+    sessions: IdMap<SessionId, u32>,
+    payees: IdMap<PayeeId, u32>,
 }
 
 impl Tables {
