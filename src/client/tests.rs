@@ -218,6 +218,15 @@ async fn acknowledged_answers_are_forgotten_by_the_server() {
 }
 
 #[tokio::test]
+async fn unanswered_debits_stay_within_the_servers_window() {
+    let scene = scene(&[1_000_000 * CAP], vec![Fault::DropAfter(3)]).await;
+    let writer = scene.writer(100).await;
+    let tally = scene.stream(&writer, scene.batches(12, 10_000)).await;
+    assert_eq!((tally.answered, tally.approved), (120_000, 120_000));
+    scene.audit(&tally).await;
+}
+
+#[tokio::test]
 async fn a_fenced_writer_stops_and_says_so() {
     let scene = scene(&[CAP], Vec::new()).await;
     let writer = scene.writer(4).await;

@@ -26,7 +26,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 /// Bounds what a writer may have under way.
 #[derive(Clone, Debug)]
 pub struct WriterOptions {
-    /// Batches sent and not yet answered; `submit` waits while there are as many. At least 1.
+    /// Batches sent and not yet answered; `submit` waits while there are as many. At least 1. However large the batches
+    /// are, no more than about 65,000 debits are on their way.
     pub in_flight_max: usize,
     /// How long an answer may take before the stream counts as lost.
     pub answer_limit: Duration,
@@ -46,6 +47,10 @@ impl Default for WriterOptions {
 
 /// The most debits that one batch may hold: the contract's bound.
 pub(crate) const BATCH_DEBITS_MAX: usize = 10_000;
+
+/// The most debits that may be unanswered, in all sessions together: a server remembers so many answers of one writer
+/// in one session.
+pub(crate) const UNANSWERED_MAX: usize = 65_536;
 
 /// Streams debits under its own numbers, so that each is decided once and each answer is heard, whatever happens to the
 /// connection or the server in between.

@@ -24,6 +24,9 @@ pub(crate) enum Fault {
     DropAtPositions(u64),
 }
 
+/// Answers remembered for one writer in one session, as in the real server.
+const ANSWERS_MAX: usize = 65_536;
+
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) accounts: BTreeMap<String, Account>,
@@ -325,6 +328,9 @@ impl Session {
         let place = self.places.entry(writer.to_owned()).or_default();
         place.last = debit.number;
         place.window.push_back(memory.clone());
+        if place.window.len() > ANSWERS_MAX {
+            place.window.pop_front();
+        }
         self.answer(&memory, false)
     }
 

@@ -2,6 +2,7 @@
 //! Never: waits, or speaks to the server: it says what to send and is told what came back.
 
 use super::{
+    BATCH_DEBITS_MAX, UNANSWERED_MAX,
     debit::{Answer, Debit, Verdict},
     tables::Tables,
 };
@@ -51,6 +52,8 @@ struct Place {
 pub(super) struct Book {
     places: IdMap<SessionId, Place>,
     entries: VecDeque<Entry>,
+    /// Debits in `entries`.
+    kept: usize,
     batches_sent: u64,
     stalled: bool,
 }
@@ -78,8 +81,17 @@ impl Book {
             item.number = place.last_number;
         }
         let batch = compose(&self.places, &mut entry, &mut self.batches_sent);
+        self.kept += entry.items.len();
         self.entries.push_back(entry);
         batch
+    }
+
+    /// Returns whether another batch may go out.
+    ///
+    /// Not while something must go out again first; and not when an unanswered debit could fall out of the window of
+    /// answers that a server remembers for one writer in one session, since its answer could not be heard again then.
+    pub(super) fn takes_more(&self) -> bool {
+        !self.stalled && self.kept + BATCH_DEBITS_MAX <= UNANSWERED_MAX
     }
 
     /// Returns whether any batch was sent and not answered yet.
@@ -131,6 +143,7 @@ impl Book {
         }
         self.stalled |= again;
         if !again && let Some(entry) = self.entries.remove(index) {
+            self.kept -= entry.items.len();
             entry.finish();
         }
         Ok(())
@@ -179,6 +192,7 @@ impl Book {
 
     /// Tells every waiting caller why there will be no answer.
     pub(super) fn fail(&mut self, error: &ClientError) {
+        self.kept = 0;
         for entry in self.entries.drain(..) {
             // A caller that no longer waits has chosen not to hear.
             let _ = entry.reply.send(Err(error.clone()));
@@ -223,6 +237,7 @@ impl Book {
     fn finish_answered(&mut self) {
         for entry in std::mem::take(&mut self.entries) {
             if entry.items.iter().all(|item| item.answer.is_some()) {
+                self.kept -= entry.items.len();
                 entry.finish();
             } else {
                 self.entries.push_back(entry);

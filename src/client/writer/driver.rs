@@ -89,7 +89,7 @@ impl Driver {
             }
             let awaits = self.book.awaits();
             tokio::select! {
-                command = self.inbox.recv(), if self.inbox_open && !self.book.is_stalled() => {
+                command = self.inbox.recv(), if self.inbox_open && self.book.takes_more() => {
                     self.obey(command).await?;
                 }
                 results = self.link.next_results(awaits) => {
