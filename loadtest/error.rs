@@ -1,0 +1,40 @@
+//! Owns: what ends a load run early. Never: a difference; that is a finding.
+
+use tallystick_client::ClientError;
+
+/// Ends a load run.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A call failed.
+    #[error("cannot {doing}: {source}")]
+    Call {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        source: ClientError,
+    },
+    /// An answer is not what the load was set up to get.
+    #[error("cannot {doing}: the server answered {found}")]
+    Answer {
+        /// What was tried.
+        doing: &'static str,
+        /// What came.
+        found: String,
+    },
+    /// A histogram cannot hold or add what it was given.
+    #[error("cannot keep latencies: {0}")]
+    Histogram(String),
+    /// The report cannot be written.
+    #[error("cannot write the report: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl LoadError {
+    pub(crate) fn call(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
+        move |source| Self::Call { doing, source }
+    }
+
+    pub(crate) fn answer(doing: &'static str, found: impl Into<String>) -> Self {
+        Self::Answer { doing, found: found.into() }
+    }
+}

@@ -1,0 +1,106 @@
+//! Owns: every unary call, its deadline, and its retries under the same key. Never: changes a request between tries.
+
+use crate::{Client, ClientError, backoff::Backoff, v1};
+use std::sync::{Mutex, PoisonError};
+use tonic::{Request, Response, Status};
+
+/// Writes one method a call. All of them may be tried again: each has a key, or is idempotent by nature, or only reads.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $face:ident.$call:ident($request:ident) -> $response:ident;)*) => {
+        impl Client {
+            $(
+                $(#[$doc])*
+                pub async fn $call(&self, request: v1::$request) -> Result<v1::$response, ClientError> {
+                    self.retry(&request, |request| {
+                        let mut face = self.$face();
+                        async move { face.$call(request).await }
+                    })
+                    .await
+                }
+            )*
+        }
+    };
+}
+
+calls! {
+    /// Creates an account.
+    accounts.create_account(CreateAccountRequest) -> CreateAccountResponse;
+    /// Adds money to an account.
+    accounts.deposit(DepositRequest) -> DepositResponse;
+    /// Shows an account.
+    accounts.get_account(GetAccountRequest) -> GetAccountResponse;
+    /// Lists accounts, a page.
+    accounts.list_accounts(ListAccountsRequest) -> ListAccountsResponse;
+    /// Registers a payee.
+    payees.create_payee(CreatePayeeRequest) -> CreatePayeeResponse;
+    /// Blocks a payee.
+    payees.block_payee(BlockPayeeRequest) -> BlockPayeeResponse;
+    /// Shows a payee with its positions.
+    payees.get_payee(GetPayeeRequest) -> GetPayeeResponse;
+    /// Lists payees, a page.
+    payees.list_payees(ListPayeesRequest) -> ListPayeesResponse;
+    /// Opens a session.
+    authorizer.open_session(OpenSessionRequest) -> OpenSessionResponse;
+    /// Shows a session, or its settlement.
+    authorizer.get_session(GetSessionRequest) -> GetSessionResponse;
+    /// Lists an account's open sessions, a page.
+    authorizer.list_sessions(ListSessionsRequest) -> ListSessionsResponse;
+    /// Decides one debit.
+    authorizer.authorize(AuthorizeRequest) -> AuthorizeResponse;
+    /// Closes a session and settles it.
+    authorizer.settle(SettleRequest) -> SettleResponse;
+    /// Shows a settlement.
+    settlements.get_settlement(GetSettlementRequest) -> GetSettlementResponse;
+    /// Lists settlements from a cursor, a page.
+    settlements.list_settlements(ListSettlementsRequest) -> ListSettlementsResponse;
+}
+
+impl Client {
+    /// Tries until there is an answer, an error that no retry helps against, or no time left.
+    async fn retry<Q, A, F>(&self, request: &Q, attempt: impl Fn(Request<Q>) -> F) -> Result<A, ClientError>
+    where
+        Q: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let limit = self.options.retry_limit;
+        // The last error is kept outside of the timed future, so that giving up can say why.
+        let last = Mutex::new(ClientError::DeadlinePassed { message: "no try has ended".to_owned() });
+        let tries = async {
+            let mut backoff = Backoff::new(self.options.pause_least, self.options.pause_most);
+            loop {
+                match self.attempt_once(request.clone(), &attempt).await {
+                    Err(error) if error.may_retry() => {
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) = error;
+                    }
+                    done => return done,
+                }
+                backoff.pause().await;
+            }
+        };
+        match tokio::time::timeout(limit, tries).await {
+            Ok(done) => done,
+            Err(_) => {
+                let last = Box::new(last.into_inner().unwrap_or_else(PoisonError::into_inner));
+                Err(ClientError::GaveUp { limit, last })
+            }
+        }
+    }
+
+    async fn attempt_once<Q, A, F>(
+        &self,
+        message: Q,
+        attempt: &impl Fn(Request<Q>) -> F,
+    ) -> Result<A, ClientError>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let deadline = self.options.call_deadline;
+        let mut request = Request::new(message);
+        request.set_timeout(deadline);
+        match tokio::time::timeout(deadline, attempt(request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(ClientError::from_status(&status)),
+            Err(_) => Err(ClientError::DeadlinePassed { message: format!("waited {deadline:?}") }),
+        }
+    }
+}

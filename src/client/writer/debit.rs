@@ -1,0 +1,114 @@
+//! Owns: a debit as the caller says it, an answer as the caller hears it. Never: a number; that is the book's.
+
+use crate::{
+    ClientError, PayeeId, SessionId,
+    error::refusal_may_retry,
+    v1::{DebitResult, DeclineCode, Outcome, Refusal},
+};
+
+/// Asks for one amount, for one payee, out of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Debit {
+    /// Whose cap it comes out of.
+    pub session: SessionId,
+    /// Who is owed.
+    pub payee: PayeeId,
+    /// 1 … 2^63-1 nanos.
+    pub amount_nanos: u64,
+    /// The payee's own id for it, at most 128 bytes; may be empty.
+    pub reference: String,
+    /// Empty, or 32 bytes: a hash of what was bought.
+    pub evidence_hash: Vec<u8>,
+}
+
+impl Debit {
+    /// Asks without reference or evidence.
+    #[must_use]
+    pub fn new(session: &SessionId, payee: &PayeeId, amount_nanos: u64) -> Self {
+        Self {
+            session: session.clone(),
+            payee: payee.clone(),
+            amount_nanos,
+            reference: String::new(),
+            evidence_hash: Vec::new(),
+        }
+    }
+}
+
+/// Tells what became of one debit; heard once, when it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The amount was taken.
+    Approved {
+        /// The journal position.
+        seq: u64,
+        /// What the session can still spend.
+        remaining_nanos: u64,
+        /// Decided earlier, and heard only now.
+        replayed: bool,
+    },
+    /// A rule said no.
+    Declined {
+        /// The first limit hit.
+        code: DeclineCode,
+        /// The journal position.
+        seq: u64,
+        /// What the session can still spend.
+        remaining_nanos: u64,
+        /// Decided earlier, and heard only now.
+        replayed: bool,
+    },
+    /// The server would not decide it, and asking again does not help.
+    Refused {
+        /// The server's reason.
+        refusal: Refusal,
+        /// What a person needs to know.
+        message: String,
+    },
+}
+
+/// Sorts one result of a batch.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Decided: final, and the number is used up.
+    Decided(Answer),
+    /// Refused for good, and the number is free again.
+    Undecided(Answer),
+    /// Not decided now; the same debit goes out again.
+    Again,
+}
+
+impl Verdict {
+    pub(super) fn read(result: DebitResult) -> Result<Self, ClientError> {
+        let (outcome, code) = (result.outcome(), result.code());
+        let DebitResult { seq, remaining_nanos, replayed, refused, .. } = result;
+        if let Some(refused) = refused {
+            return Self::refused(refused.refusal(), refused.message);
+        }
+        match outcome {
+            Outcome::Approved => Ok(Self::Decided(Answer::Approved { seq, remaining_nanos, replayed })),
+            Outcome::Declined => Ok(Self::Decided(Answer::Declined { code, seq, remaining_nanos, replayed })),
+            Outcome::Pending | Outcome::Unspecified => {
+                Err(ClientError::contradiction(format!("a debit was answered {}", outcome.as_str_name())))
+            }
+        }
+    }
+
+    /// Reads a refusal.
+    ///
+    /// *Errors*: a fenced or unknown writer ends the writer, a failed journal ends the stream.
+    pub(super) fn refused(refusal: Refusal, message: String) -> Result<Self, ClientError> {
+        match refusal {
+            Refusal::WriterFenced | Refusal::UnknownWriter | Refusal::JournalFailed | Refusal::Draining => {
+                Err(ClientError::Refused { refusal, message, metadata: Default::default() })
+            }
+            // The gap is the shadow of an earlier refusal in the same session; it closes when that one goes out again.
+            Refusal::NumberGap => Ok(Self::Again),
+            Refusal::BelowWindow | Refusal::KeyReused => {
+                Ok(Self::Decided(Answer::Refused { refusal, message }))
+            }
+            again if refusal_may_retry(again) => Ok(Self::Again),
+            _ => Ok(Self::Undecided(Answer::Refused { refusal, message })),
+        }
+    }
+}
