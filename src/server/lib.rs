@@ -1,1 +1,26 @@
-//! Owns: wiring.
+//! Owns: the composition root: configuration, clock, randomness, storage, engine and faces are chosen and put together
+//! here, and taken apart in order at the end. The `tallystick` binary is a thin shell around it.
+//! Never: a business rule.
+
+mod clock;
+mod clock_watch;
+pub mod config;
+mod events;
+mod exit;
+mod fault;
+mod ids;
+pub mod logging;
+mod readiness;
+mod serve;
+mod signal;
+mod transport;
+
+pub use clock::AnchoredClock;
+pub use config::Config;
+pub use events::{JournalBell, LoggedEvents};
+pub use exit::Exit;
+pub use fault::ServeFault;
+pub use ids::OsIds;
+pub use readiness::{Readiness, SERVICES, Unready};
+pub use serve::{App, serve};
+pub use signal::Signals;

@@ -1,0 +1,242 @@
+//! Owns: a server's life: storage is opened, the past read, faces put on; then it serves until it is asked to stop or
+//! cannot go on; then it is taken apart in order. Listener, configuration and the wish to stop are handed in.
+//! Never: ends the process; reads a signal, a file or the environment.
+
+use crate::{
+    AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    readiness::{Readiness, Unready},
+    transport,
+};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tallystick_core::Clock as _;
+use tallystick_engine::{Engine, Parts, Running};
+use tallystick_rpc::{Gate, Services};
+use tallystick_store::{Store, StoreOptions};
+use tokio::{
+    net::TcpListener,
+    sync::oneshot,
+    task::{AbortHandle, JoinHandle, spawn_blocking},
+    time::{sleep, timeout},
+};
+use tonic::transport::server::Router;
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+
+/// How long a draining server still takes calls and refuses them politely, so that whoever watches its health goes
+/// elsewhere before connections end.
+const DRAIN_NOTICE: Duration = Duration::from_millis(250);
+/// How long after a failure of the journal the answers that say so may still leave.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long the threads of a failed engine are waited for; one may be stuck in the disk.
+const FAILED_STOP: Duration = Duration::from_secs(1);
+
+type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
+
+/// Is a server that has read its past and can begin to serve.
+#[expect(missing_debug_implementations, reason = "as `Running`")]
+pub struct App {
+    listener: TcpListener,
+    router: Router,
+    running: Running,
+    gate: Gate,
+    readiness: Arc<Readiness>,
+    bell: JournalBell,
+    clock: Arc<AnchoredClock>,
+    config: Config,
+}
+
+/// Starts, and serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
+///
+/// *Errors*: everything but an orderly end.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeFault> {
+    App::start(config, listener).await?.run(shutdown).await
+}
+
+impl App {
+    /// Opens the data folder, reads the past, and puts the services together.
+    ///
+    /// *Errors*: storage that is in use, damaged or failing.
+    pub async fn start(config: Config, listener: TcpListener) -> Result<Self, ServeFault> {
+        let clock = Arc::new(AnchoredClock::start());
+        let (events, bell) = LoggedEvents::new();
+        let started = {
+            let (config, clock) = (config.clone(), Arc::clone(&clock));
+            spawn_blocking(move || start_engine(&config, clock, events))
+        };
+        let running = started.await??;
+        let reporter = HealthReporter::new();
+        let services = Services::new(Arc::clone(running.engine()), config.limits());
+        let gate = services.gate();
+        let router = router(services, reporter.clone())?;
+        let readiness = Arc::new(Readiness::ready(reporter).await);
+        Ok(Self { listener, router, running, gate, readiness, bell, clock, config })
+    }
+
+    /// Returns where callers connect.
+    pub fn address(&self) -> Result<SocketAddr, ServeFault> {
+        Ok(self.listener.local_addr()?)
+    }
+
+    /// Serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
+    ///
+    /// *Errors*: everything but an orderly end.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
+        let watch = self.watch_clock();
+        let incoming = transport::incoming(self.listener);
+        let (close, closed) = oneshot::channel::<()>();
+        // Dropping `close` closes too: nobody is left who could.
+        let closed = async { drop(closed.await) };
+        let mut serving: Serving = tokio::spawn(self.router.serve_with_incoming_shutdown(incoming, closed));
+        let drain = Drain { gate: self.gate, readiness: self.readiness, limit: self.config.drain_timeout };
+        let end = tokio::select! {
+            () = shutdown => drain.run(close, &mut serving, &mut self.bell).await,
+            () = self.bell.rung() => Err(ServeFault::JournalFailed),
+            ended = &mut serving => ended_by_itself(ended),
+        };
+        watch.abort();
+        match end {
+            Ok(()) if !self.bell.has_rung() => stop(self.running).await,
+            Err(fault) if !self.bell.has_rung() => {
+                abandon(self.running).await;
+                Err(fault)
+            }
+            Ok(()) | Err(_) => {
+                drain.readiness.lose(Unready::JournalFailed).await;
+                drain.gate.drain();
+                sleep(LAST_WORDS).await;
+                serving.abort();
+                abandon(self.running).await;
+                Err(ServeFault::JournalFailed)
+            }
+        }
+    }
+
+    fn watch_clock(&self) -> AbortHandle {
+        let (clock, bound) = (Arc::clone(&self.clock), self.config.clock_divergence_max);
+        let (engine, readiness): (Arc<Engine>, _) =
+            (Arc::clone(self.running.engine()), Arc::clone(&self.readiness));
+        tokio::spawn(clock_watch::watch(clock, bound, engine, readiness)).abort_handle()
+    }
+}
+
+/// Opens storage and recovers. Blocks for as long as the past is long.
+fn start_engine(
+    config: &Config,
+    clock: Arc<AnchoredClock>,
+    events: LoggedEvents,
+) -> Result<Running, ServeFault> {
+    let began = clock.now();
+    let folder = config.data.clone();
+    let parts = open(&folder, config, Arc::clone(&clock), events)?;
+    let started = Running::start(parts, config.engine_options());
+    let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
+    let took_ms = clock.now().since(began).ns() / 1_000_000;
+    tracing::info!(
+        folder = %config.data.display(),
+        is_new = summary.is_new,
+        partitions_from_checkpoint = summary.partitions_from_checkpoint,
+        records_read = summary.records_read,
+        records_applied = summary.records_applied,
+        last_seq = summary.last_seq,
+        floor_seq = summary.floor_seq,
+        took_ms,
+        "recovered"
+    );
+    Ok(running)
+}
+
+fn open(
+    folder: &Path,
+    config: &Config,
+    clock: Arc<AnchoredClock>,
+    events: LoggedEvents,
+) -> Result<Parts, ServeFault> {
+    let ids = Arc::new(OsIds::from_os()?);
+    let store = Store::open(folder, StoreOptions::new(config.durability))
+        .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
+    let index = store.index();
+    Ok(Parts {
+        journal: store.journal(),
+        checkpoints: Arc::clone(&index) as _,
+        tables: index,
+        clock,
+        ids,
+        events: Arc::new(events),
+    })
+}
+
+/// Adds health and reflection to our own services.
+fn router(services: Services, reporter: HealthReporter) -> Result<Router, ServeFault> {
+    let describe = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(tallystick_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Tools in wide use still ask in the older version.
+    let (v1, v1alpha) = (describe().build_v1()?, describe().build_v1alpha()?);
+    let health = HealthServer::new(HealthService::from_health_reporter(reporter));
+    Ok(services.router(transport::server()).add_service(health).add_service(v1).add_service(v1alpha))
+}
+
+struct Drain {
+    gate: Gate,
+    readiness: Arc<Readiness>,
+    limit: Duration,
+}
+
+impl Drain {
+    /// Refuses new work, then ends connections once what is in flight is answered, or after `limit`.
+    async fn run(
+        &self,
+        close: oneshot::Sender<()>,
+        serving: &mut Serving,
+        bell: &mut JournalBell,
+    ) -> Result<(), ServeFault> {
+        tracing::info!(limit_ms = self.limit.as_millis(), "draining");
+        // ORDER: health first, then the gate, then connections: callers hear that they should go before they must.
+        self.readiness.lose(Unready::Draining).await;
+        self.gate.drain();
+        let finish = async {
+            sleep(DRAIN_NOTICE).await;
+            self.readiness.close().await;
+            drop(close);
+            serving.await
+        };
+        tokio::select! {
+            () = bell.rung() => Err(ServeFault::JournalFailed),
+            finished = timeout(self.limit, finish) => match finished {
+                Ok(ended) => Ok(ended??),
+                Err(_) => {
+                    tracing::warn!("some connections did not end in time; what they were answered is durable");
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+fn ended_by_itself(
+    ended: Result<Result<(), tonic::transport::Error>, tokio::task::JoinError>,
+) -> Result<(), ServeFault> {
+    Ok(ended??)
+}
+
+/// Makes the last checkpoint and ends the engine's threads.
+async fn stop(running: Running) -> Result<(), ServeFault> {
+    spawn_blocking(move || running.stop()).await?.map_err(ServeFault::LastCheckpoint)?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ends the threads of an engine that cannot be trusted with a checkpoint; does not wait for ever.
+async fn abandon(running: Running) {
+    if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
+        tracing::warn!("the engine's threads did not end in time");
+    }
+}
