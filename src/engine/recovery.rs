@@ -113,6 +113,11 @@ fn replay(parts: &Parts, world: &mut World, floor: Floor) -> Result<Chain, Stora
         apply_group(world, &group)?;
         Ok(ControlFlow::Continue(()))
     })?;
+    if !floor_seen && chain.last_seq() >= floor.seq {
+        let finding =
+            format!("no group ends at seq {}, the durable floor: this is another journal", floor.seq);
+        return Err(corrupt("journal", finding));
+    }
     if !floor_seen || chain.last_seq() < world.covered {
         let reach = floor.seq.max(world.covered);
         let finding = format!(

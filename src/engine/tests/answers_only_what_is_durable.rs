@@ -86,8 +86,11 @@ impl Drop for Scene {
 }
 
 fn scene() -> Scene {
-    let journal =
-        Arc::new(Gated { gate: Mutex::new(Gate::Open), bell: Condvar::new(), below: MemoryJournal::default() });
+    let journal = Arc::new(Gated {
+        gate: Mutex::new(Gate::Open),
+        bell: Condvar::new(),
+        below: MemoryJournal::default(),
+    });
     let index = Arc::new(MemoryIndex::default());
     let parts = Parts {
         journal: journal.clone(),
@@ -146,7 +149,8 @@ fn nothing_is_heard_before_its_group_is_durable() {
     let reused = pending("a reused key", s.debit(&by_key(session, payee, 61, "k")));
     let read = pending("a session read", s.session(session));
     let read_account = pending("an account read", s.account(s.account));
-    let batch = pending("a batch", s.debit_batch(&[by_key(session, payee, 1, "m"), by_key(session, payee, 61, "k")]));
+    let batch =
+        pending("a batch", s.debit_batch(&[by_key(session, payee, 1, "m"), by_key(session, payee, 61, "k")]));
     let listed = pending("a list", s.sessions(s.account, Cursor::default(), 10));
     let epoch = pending("an epoch", s.open_writer(Some(s.writer.0)));
     let fenced = pending("a fenced writer", s.debit(&by_number(session, payee, 1, s.writer, 1)));

@@ -13,15 +13,15 @@ use std::{
 };
 use tallystick_core::{
     AccountId, Amount, Decline, PayeeId, Refusal, SessionId, Span, WriterId,
-    command::{CreateAccount, CreatePayee, Deposit},
+    command::{CreateAccount, CreatePayee, Deposit, OpenSession},
     payee::PayeeStatus,
     settlement::Settlement,
 };
 use tallystick_engine::{DebitAnswer, Fault, OpenAnswer};
 use tallystick_journal::{Journal as _, TrimStep};
 use world::{
-    Dice, Disk, HandClock, MORNING, SECOND, USD, World, audit, by_key, by_number, code, opening, quiet, replayed,
-    stored, values,
+    Dice, Disk, HandClock, MORNING, SECOND, USD, World, audit, by_key, by_number, code, opening, quiet,
+    replayed, stored, values,
 };
 
 /// Is all that one caller heard, and what it does not know.
@@ -61,32 +61,38 @@ impl Heard {
                 self.accounts.push((key, id));
             }
             1 => {
-                let id = engine.create_payee(&CreatePayee { key: key.as_bytes(), name: &key }).wait()?.value.id;
+                let id =
+                    engine.create_payee(&CreatePayee { key: key.as_bytes(), name: &key }).wait()?.value.id;
                 self.payees.push((key, id));
             }
             2 | 3 => {
                 let Some((_, account)) = pick(dice, &self.accounts).cloned() else { return Ok(()) };
                 let nanos = 1 + dice.below(1_000);
                 let (amount, currency) = (Amount::from_nanos(nanos), USD);
-                let seq = engine.deposit(&Deposit { account, key: key.as_bytes(), amount, currency }).wait()?.seq;
+                let seq =
+                    engine.deposit(&Deposit { account, key: key.as_bytes(), amount, currency }).wait()?.seq;
                 self.deposits.push((account, key, nanos, seq));
             }
             4..8 => {
                 let Some((_, account)) = pick(dice, &self.accounts).cloned() else { return Ok(()) };
                 let cap = 1 + dice.below(500);
-                let mut asked = opening(account, &key, cap);
-                asked.ttl = Span::from_ns((1 + dice.below(60)) * SECOND);
+                let ttl = (1 + dice.below(60)) * SECOND;
+                let asked = OpenSession { ttl: Span::from_ns(ttl), ..opening(account, &key, cap) };
                 let answer = engine.open_session(&asked).wait()?;
                 let outcome = match answer.value {
                     OpenAnswer::Opened(view) => Ok(view.id),
                     OpenAnswer::Declined(decline) => Err(decline),
-                    OpenAnswer::Settled(settlement) => panic!("{key} was new, and is settled: {settlement:?}"),
+                    OpenAnswer::Settled(settlement) => {
+                        panic!("{key} was new, and is settled: {settlement:?}")
+                    }
                 };
-                self.opened.push((account, key, cap, asked.ttl.ns(), outcome));
+                self.opened.push((account, key, cap, ttl, outcome));
             }
             8..14 => {
                 let (sessions, payee) = (self.sessions(), pick(dice, &payees).copied());
-                let (Some(session), Some(payee)) = (pick(dice, &sessions).copied(), payee) else { return Ok(()) };
+                let (Some(session), Some(payee)) = (pick(dice, &sessions).copied(), payee) else {
+                    return Ok(());
+                };
                 let asked = by_key(session, payee, 1 + dice.below(120), &key);
                 match engine.debit(&asked).wait() {
                     Ok(answer) => self.debits.push((session, payee, key, answer)),
@@ -100,8 +106,17 @@ impl Heard {
                     None => *self.writer.insert(engine.open_writer(None).wait()?),
                 };
                 let (sessions, payee) = (self.sessions(), pick(dice, &payees).copied());
-                let (Some(session), Some(payee)) = (pick(dice, &sessions).copied(), payee) else { return Ok(()) };
-                let next = 1 + self.numbered.iter().filter(|(at, ..)| *at == session).count() as u64;
+                let (Some(session), Some(payee)) = (pick(dice, &sessions).copied(), payee) else {
+                    return Ok(());
+                };
+                // After a crash the last number may have been decided unheard: the session says where the writer stands.
+                let next = match engine.position(session, writer.0, writer.1).wait() {
+                    Ok(last) => last + 1,
+                    Err(Fault::Refused(Refusal::SessionRetired)) => return Ok(()),
+                    Err(fault) => return Err(fault),
+                };
+                let heard = self.numbered.iter().filter(|(at, ..)| *at == session).count() as u64;
+                assert!(next > heard, "{heard} numbers were heard, {next} is the next");
                 let batch = [0, 1].map(|n| by_number(session, payee, 1 + dice.below(50), writer, next + n));
                 for (n, result) in (next..).zip(engine.debit_batch(&batch).wait()?) {
                     match result {
@@ -152,8 +167,7 @@ impl Heard {
             assert_eq!((again.value.id, again.replayed), (*id, true), "{story}: payee {key}");
         }
         for (account, key, cap, ttl, outcome) in &self.opened {
-            let mut asked = opening(*account, key, *cap);
-            asked.ttl = Span::from_ns(*ttl);
+            let asked = OpenSession { ttl: Span::from_ns(*ttl), ..opening(*account, key, *cap) };
             let again = engine.open_session(&asked).wait().unwrap();
             assert!(again.replayed, "{story}: session {key}");
             let now = match again.value {
@@ -169,7 +183,8 @@ impl Heard {
         }
         for (session, payee, number, answer) in &self.numbered {
             let writer = self.writer.unwrap();
-            let again = engine.debit(&by_number(*session, *payee, answer.amount.nanos(), writer, *number)).wait();
+            let again =
+                engine.debit(&by_number(*session, *payee, answer.amount.nanos(), writer, *number)).wait();
             self.same(again, answer, &format!("{story}: number {number} of {session}"));
         }
         for settlement in &self.settled {
@@ -192,7 +207,11 @@ impl Heard {
         match again {
             Ok(again) => {
                 assert!(again.replayed, "{what} is decided twice");
-                assert_eq!((again.seq, again.amount, code(&again)), (first.seq, first.amount, code(first)), "{what}");
+                assert_eq!(
+                    (again.seq, again.amount, code(&again)),
+                    (first.seq, first.amount, code(first)),
+                    "{what}"
+                );
             }
             // Its keys go with a session that is settled; that it is must have a reason.
             Err(fault) => assert_eq!(fault, Fault::Refused(Refusal::SessionRetired), "{what}"),

@@ -6,11 +6,7 @@
 
 mod world;
 
-use std::{
-    sync::atomic::Ordering,
-    thread,
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, thread, time::Duration};
 use tallystick_journal::{Checkpoints as _, Journal as _, TrimStep};
 use world::{HandClock, MORNING, World, opening, quiet, replayed, stored, values};
 

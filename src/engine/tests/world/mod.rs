@@ -12,15 +12,17 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{
-    AccountId, Amount, Clock, Currency, DeclineCode, IdSource, PARTITIONS, Partition, PayeeId, Record, SessionId,
-    Span, Time, WriterId,
+    AccountId, Amount, Clock, Currency, DeclineCode, IdSource, PARTITIONS, Partition, PayeeId, Record,
+    SessionId, Span, Time, WriterId,
     books::Book,
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
     cut::RowValue,
     partition::Head,
     writer::Numbered,
 };
-use tallystick_engine::{DebitAnswer, Engine, OpenAnswer, Options, Parts, Running, Silent, StartFault, Ticket};
+use tallystick_engine::{
+    DebitAnswer, Engine, OpenAnswer, Options, Parts, Running, Silent, StartFault, Ticket,
+};
 use tallystick_journal::{
     Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, StorageFault, Tables, TrimStep, Visit,
     memory::{MemoryIndex, MemoryJournal},
@@ -182,7 +184,8 @@ impl Journal for Disk {
 
 impl Checkpoints for Disk {
     fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), StorageFault> {
-        let failing = self.saves_failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let failing =
+            self.saves_failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         if failing.is_ok() {
             return Err(StorageFault::Io("No space left on device (planted)".into()));
         }
