@@ -74,6 +74,16 @@ impl Partition {
         rows
     }
 
+    /// Makes the next checkpoint a whole one: what was copied for the last could not be stored.
+    pub fn copy_all_again(&mut self) {
+        self.accounts.mark_all();
+        self.sessions.mark_all();
+        self.payees.mark_all();
+        self.notices.mark_all();
+        self.writers.mark_all();
+        self.command_keys.mark_all();
+    }
+
     /// Forgets the settlements that a checkpoint at `seq` has filed for good.
     pub fn filed_through(&mut self, seq: u64) {
         self.unfiled = self.unfiled.split_off(&(seq.saturating_add(1)));

@@ -220,6 +220,11 @@ impl<T: Clone> Table<T> {
         out
     }
 
+    /// Marks every slot as changed: the next cut copies the whole table.
+    pub fn mark_all(&mut self) {
+        (0..self.head.len).for_each(|slot| self.dirty.set(slot));
+    }
+
     /// Puts back a slot from a checkpoint. Slots come in ascending order, without gaps.
     pub fn load(&mut self, slot: u32, entry: Slot<T>) -> Result<(), &'static str> {
         if slot as usize != self.slots.len() {

@@ -16,6 +16,8 @@ const SAVE_BYTES: usize = 4 << 20;
 pub struct CheckpointSummary {
     /// The journal is not needed up to here any more.
     pub covered_seq: u64,
+    /// Where the durable floor is now: its group must stay in the journal, recovery looks for it.
+    pub floor_seq: u64,
     /// Rows stored.
     pub rows: u64,
     /// Settlements filed.
@@ -27,7 +29,10 @@ pub struct CheckpointSummary {
 impl Engine {
     /// Checkpoints every partition, one after another, and moves the durable floor to `floor()`.
     /// *Errors*: the disk's, or that the journal failed; what was stored before is whole, and nothing is lost.
+    ///
+    /// LOCK: one checkpoint at a time, whoever asks for it; taken before any shard's lock.
     pub(crate) fn checkpoint(&self, floor: impl Fn() -> Floor) -> Result<CheckpointSummary, StorageFault> {
+        let _alone = self.checkpointing();
         let mut summary = CheckpointSummary { covered_seq: u64::MAX, ..CheckpointSummary::default() };
         let (mut gathered, mut bytes) = (Vec::new(), 0);
         for number in 0..PARTITIONS {
@@ -43,7 +48,9 @@ impl Engine {
                 bytes = 0;
             }
         }
-        self.checkpoints.set_floor(floor())?;
+        let floor = floor();
+        self.checkpoints.set_floor(floor)?;
+        summary.floor_seq = floor.seq;
         self.events.checkpointed(&summary);
         Ok(summary)
     }
@@ -76,7 +83,13 @@ impl Engine {
         let covered = gathered.iter().map(|(covered, _)| *covered).max().unwrap_or(0);
         self.watermark.wait(covered).map_err(|failed| StorageFault::Io(failed.to_string()))?;
         let (seqs, checkpoints): (Vec<u64>, Vec<Checkpoint>) = gathered.into_iter().unzip();
-        self.checkpoints.save(&checkpoints)?;
+        if let Err(fault) = self.checkpoints.save(&checkpoints) {
+            // The copies are lost, and with them the marks that said what changed: the next time, everything is copied.
+            for checkpoint in &checkpoints {
+                self.lock(checkpoint.partition).partition_mut(checkpoint.partition).copy_all_again();
+            }
+            return Err(fault);
+        }
         for (covered, checkpoint) in seqs.iter().zip(&checkpoints) {
             self.lock(checkpoint.partition).partition_mut(checkpoint.partition).filed_through(*covered);
         }

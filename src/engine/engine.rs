@@ -36,6 +36,7 @@ pub struct Engine {
     time_floor: Time,
     /// One a partition: who delivers its outbox does so alone, in order.
     pub(crate) postmen: Box<[Mutex<()>]>,
+    checkpointing: Mutex<()>,
     committer: OnceLock<Thread>,
     pub(crate) committer_woken: AtomicBool,
     pub(crate) sweeper_paused: AtomicBool,
@@ -83,6 +84,7 @@ impl Engine {
             ids: parts.ids,
             time_floor,
             postmen: (0..PARTITIONS).map(|_| Mutex::new(())).collect(),
+            checkpointing: Mutex::new(()),
             committer: OnceLock::new(),
             committer_woken: AtomicBool::new(false),
             sweeper_paused: AtomicBool::new(false),
@@ -149,6 +151,10 @@ impl Engine {
 
     pub(crate) fn postman(&self, partition: u16) -> MutexGuard<'_, ()> {
         self.postmen[usize::from(partition)].lock().unwrap_or_else(|_| stop_after_bug())
+    }
+
+    pub(crate) fn checkpointing(&self) -> MutexGuard<'_, ()> {
+        self.checkpointing.lock().unwrap_or_else(|_| stop_after_bug())
     }
 
     /// Numbers, applies and enqueues one record. Returns its seq.

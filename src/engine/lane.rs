@@ -50,6 +50,9 @@ impl Lane {
             std::mem::swap(self, other);
             return;
         }
+        // What was moved into groups goes first: under load a lane may never be found empty, and must not grow for ever.
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
         self.bytes.extend_from_slice(&other.bytes[other.taken..]);
         self.runs.append(&mut other.runs);
         other.bytes.clear();
@@ -64,5 +67,27 @@ impl Lane {
         group.push(&self.bytes[self.taken..end], run.count);
         self.taken = end;
         Some(seq + u64::from(run.count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallystick_core::{Time, record::OutboxDelivered};
+
+    #[test]
+    fn a_lane_that_is_never_empty_does_not_grow() {
+        let (mut pending, mut live, mut group) = (Lane::default(), Lane::default(), GroupWriter::default());
+        let stamp = Stamp { partition: 0, at: Time::ZERO, actor: 0 };
+        let record = Record::OutboxDelivered(OutboxDelivered { through: 1 });
+        // Every second seq is another lane's, so that each record is a run; one run always stays behind.
+        live.push(1, &stamp, &record);
+        for round in 1..10_000 {
+            live.push(2 * round + 1, &stamp, &record);
+            pending.take_over(&mut live);
+            group.begin(2 * round - 1);
+            assert_eq!(pending.move_run(2 * round - 1, &mut group), Some(2 * round));
+        }
+        assert!(pending.bytes.len() < 1_000, "{} bytes for one record", pending.bytes.len());
     }
 }

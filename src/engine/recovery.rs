@@ -28,6 +28,8 @@ pub(crate) struct Recovered {
     pub(crate) shards: Vec<Shard>,
     pub(crate) chain: Chain,
     pub(crate) time_floor: Time,
+    /// Up to here, no partition needs the journal.
+    pub(crate) covered: u64,
     pub(crate) summary: RecoverySummary,
 }
 
@@ -58,8 +60,9 @@ pub(crate) fn recover(parts: &Parts, options: &Options) -> Result<Recovered, Sto
     parts.checkpoints.set_floor(Floor { seq: last_seq, check: chain.check() })?;
     let time_floor = world.partitions.iter().map(Partition::last_at).max().unwrap_or_default();
     let summary = RecoverySummary { last_seq, floor_seq: floor.seq, ..world.summary };
+    let covered = world.covered;
     let shards = spread(world.partitions, options.shards, last_seq);
-    Ok(Recovered { shards, chain, time_floor, summary })
+    Ok(Recovered { shards, chain, time_floor, covered, summary })
 }
 
 fn load_checkpoints(checkpoints: &dyn Checkpoints) -> Result<World, StorageFault> {
@@ -110,6 +113,11 @@ fn replay(parts: &Parts, world: &mut World, floor: Floor) -> Result<Chain, Stora
         apply_group(world, &group)?;
         Ok(ControlFlow::Continue(()))
     })?;
+    if !floor_seen && chain.last_seq() >= floor.seq {
+        let finding =
+            format!("no group ends at seq {}, the durable floor: this is another journal", floor.seq);
+        return Err(corrupt("journal", finding));
+    }
     if !floor_seen || chain.last_seq() < world.covered {
         let reach = floor.seq.max(world.covered);
         let finding = format!(

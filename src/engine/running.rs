@@ -101,7 +101,8 @@ impl Running {
         }
         let recovered = recovery::recover(&parts, &options)?;
         parts.events.recovered(&recovered.summary);
-        let (last_seq, shard_count) = (recovered.chain.last_seq(), options.shards);
+        let (last_seq, covered, shard_count) =
+            (recovered.chain.last_seq(), recovered.covered, options.shards);
         let engine = Arc::new(Engine::new(parts, options, recovered.shards, last_seq, recovered.time_floor));
         let committer = Committer::new(recovered.chain, shard_count);
         let mut running = Self {
@@ -115,7 +116,7 @@ impl Running {
         running.start_committer(committer)?;
         running.engine.finish_what_a_crash_left();
         running.start_sweeper()?;
-        running.start_checkpointer()?;
+        running.start_checkpointer(covered)?;
         Ok((running, recovered.summary))
     }
 
@@ -157,10 +158,10 @@ impl Running {
         Ok(())
     }
 
-    fn start_checkpointer(&mut self) -> Result<(), StartFault> {
+    /// `covered`: up to here no partition needs the journal. What recovery had to read counts like what came since.
+    fn start_checkpointer(&mut self, mut covered: u64) -> Result<(), StartFault> {
         let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
         let floor = Arc::clone(&self.floor);
-        let mut covered = engine.watermark.durable();
         self.workers.push(spawn("checkpointer", move || {
             while !stop.wait(CHECKPOINT_LOOK) {
                 if engine.watermark.durable() - covered < engine.options.checkpoint_records
@@ -171,9 +172,8 @@ impl Running {
                 match checkpoint(&engine, &floor) {
                     Ok(summary) => {
                         covered = summary.covered_seq;
-                        // The floor's own group stays: recovery looks for it.
-                        let reached = floor.lock().unwrap_or_else(PoisonError::into_inner).seq;
-                        trim(&engine, reached.min(covered + 1), &stop);
+                        // The stored floor's own group stays, however far the chain has come since.
+                        trim(&engine, summary.floor_seq.min(covered + 1), &stop);
                     }
                     Err(fault) => engine.events.background_failed("checkpoint", &fault),
                 }

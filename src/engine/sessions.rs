@@ -2,9 +2,12 @@
 //! Never: the order of tests; that is core's.
 
 use crate::{Answer, DebitAnswer, Engine, Fault, OpenAnswer, SessionShown, Ticket, shard::Shard};
-use std::sync::MutexGuard;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::MutexGuard,
+};
 use tallystick_core::{
-    Decline, DeclineCode, Next, Record, Refusal, SessionId, Time,
+    Decline, DeclineCode, Next, Record, Refusal, SessionId, Time, WriterId,
     command::{Debit, Intent, OpenSession},
     decide::{self, DebitReplay, Decided},
     partition::{CommandKey, Made},
@@ -12,6 +15,15 @@ use tallystick_core::{
 
 /// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
 const DEBITS_PER_HOLD: usize = 256;
+
+/// Is what must be known across the lock holds of one batch.
+#[derive(Debug, Default)]
+struct Batch {
+    /// The writers that number it, by epoch, and why one is not heard.
+    writers: BTreeMap<(WriterId, u32), Option<Refusal>>,
+    /// Where a number was refused.
+    refused: BTreeSet<(SessionId, WriterId)>,
+}
 
 impl Engine {
     /// Opens a session. Payees that the partition does not know yet are told to it first; and before the account is found
@@ -115,8 +127,10 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        if let Err(refusal) = self.check_writer(command) {
-            return self.refuse(refusal);
+        if let Intent::Number(at) = command.intent
+            && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
+        {
+            return self.ticket(seq, Err(refusal.into()));
         }
         let mut shard = self.lock(command.session.partition());
         let mut result = self.debit_locked(&mut shard, command);
@@ -129,7 +143,11 @@ impl Engine {
         let last_seq = shard.last_seq;
         drop(shard);
         self.wake_committer();
-        let seq = result.as_ref().map_or(last_seq, |answer| answer.seq);
+        // A replay shows what remains now, so it waits for everything that this depends on.
+        let seq = match &result {
+            Ok(answer) if !answer.replayed => answer.seq,
+            _ => last_seq,
+        };
         match result {
             Err(Refusal::UnknownSession) => self.retired_or_unknown(command.session, last_seq),
             other => self.ticket(seq, other.map_err(Fault::from)),
@@ -148,17 +166,17 @@ impl Engine {
         let mut order: Vec<usize> = (0..commands.len()).collect();
         order.sort_by_key(shard_of);
         let mut results = vec![Err(Refusal::UnknownSession); commands.len()];
-        let mut refused: Vec<SessionId> = Vec::new();
-        let mut seq = 0;
+        let (mut batch, mut seq) = self.check_writers(commands);
         for one_shard in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
             for held in one_shard.chunks(DEBITS_PER_HOLD) {
-                seq = seq.max(self.debit_held(commands, held, &mut results, &mut refused));
+                seq = seq.max(self.debit_held(commands, held, &mut results, &mut batch));
             }
         }
         self.wake_committer();
         for (command, result) in commands.iter().zip(&mut results) {
             if *result == Err(Refusal::UnknownSession) {
-                *result = Err(self.retired(command.session));
+                // NOTE: a result has no place for a storage fault; what cannot be found is unknown, as it was in memory.
+                *result = Err(self.retired(command.session).unwrap_or(Refusal::UnknownSession));
             }
         }
         self.ticket(seq, Ok(results))
@@ -170,26 +188,30 @@ impl Engine {
         commands: &[Debit<'_>],
         held: &[usize],
         results: &mut [Result<DebitAnswer, Refusal>],
-        refused: &mut Vec<SessionId>,
+        batch: &mut Batch,
     ) -> u64 {
         let Some(first) = held.first() else { return 0 };
         let partition = commands[*first].session.partition();
         let mut shard = self.lock(partition);
         for at in held {
             let command = &commands[*at];
-            let mut result = self.debit_locked(&mut shard, command);
+            let mut result = match command.intent {
+                Intent::Number(at) => {
+                    batch.writers.get(&(at.writer, at.epoch)).copied().flatten().map_or(Ok(()), Err)
+                }
+                Intent::Key(_) => Ok(()),
+            }
+            .and_then(|()| self.debit_locked(&mut shard, command));
             if result == Err(Refusal::PayeeNotHere) {
                 drop(shard);
                 let told = self.tell(command.session.partition(), command.payee);
                 shard = self.lock(partition);
                 result = told.and_then(|()| self.debit_locked(&mut shard, command));
             }
-            if let (Err(refusal), Intent::Number(_)) = (&mut result, command.intent) {
-                match refusal {
-                    Refusal::NumberGap { expected } if refused.contains(&command.session) => {
-                        *refusal = Refusal::NotAttempted { expected: *expected };
-                    }
-                    _ => refused.push(command.session),
+            if let (Err(refusal), Intent::Number(at)) = (&mut result, command.intent) {
+                let is_first = batch.refused.insert((command.session, at.writer));
+                if let (Refusal::NumberGap { expected }, false) = (&refusal, is_first) {
+                    *refusal = Refusal::NotAttempted { expected: *expected };
                 }
             }
             results[*at] = result;
@@ -223,30 +245,48 @@ impl Engine {
         })
     }
 
-    /// Refuses a number under an epoch that its writer was never given.
-    fn check_writer(&self, command: &Debit<'_>) -> Result<(), Refusal> {
-        let Intent::Number(at) = command.intent else { return Ok(()) };
-        let home = at.writer.partition();
-        let epoch = self.lock(home).partition(home).writer(at.writer)?.epoch;
-        match at.epoch.cmp(&epoch) {
-            std::cmp::Ordering::Less => Err(Refusal::WriterFenced { epoch }),
+    /// Refuses every epoch of a writer but its newest. A refusal comes with the seq that it depends on.
+    pub(crate) fn check_epoch(&self, writer: WriterId, epoch: u32) -> Result<(), (Refusal, u64)> {
+        let home = writer.partition();
+        let shard = self.lock(home);
+        let newest = match shard.partition(home).writer(writer) {
+            Ok(row) => row.epoch,
+            Err(refusal) => return Err((refusal, shard.last_seq)),
+        };
+        match epoch.cmp(&newest) {
+            std::cmp::Ordering::Less => Err((Refusal::WriterFenced { epoch: newest }, shard.last_seq)),
             std::cmp::Ordering::Equal => Ok(()),
             std::cmp::Ordering::Greater => {
-                Err(Refusal::Malformed { field: "epoch", rule: "was never given out" })
+                let never = Refusal::Malformed { field: "epoch", rule: "must be one that was given out" };
+                Err((never, shard.last_seq))
             }
         }
     }
 
-    /// Says whether a session that is not open is settled, or never was.
-    pub(crate) fn retired(&self, id: SessionId) -> Refusal {
-        match self.find_settlement(id) {
-            Ok(Some(_)) => Refusal::SessionRetired,
-            _ => Refusal::UnknownSession,
+    /// Checks each writer of a batch once, before any of its debits. Returns the seq that the refusals depend on, too.
+    fn check_writers(&self, commands: &[Debit<'_>]) -> (Batch, u64) {
+        let (mut batch, mut seq, mut last) = (Batch::default(), 0, None);
+        for command in commands {
+            let Intent::Number(at) = command.intent else { continue };
+            let writer = (at.writer, at.epoch);
+            if last.replace(writer) == Some(writer) || batch.writers.contains_key(&writer) {
+                continue;
+            }
+            let refused = self.check_epoch(at.writer, at.epoch).err();
+            seq = seq.max(refused.map_or(0, |(_, seq)| seq));
+            batch.writers.insert(writer, refused.map(|(refusal, _)| refusal));
         }
+        (batch, seq)
     }
 
-    fn retired_or_unknown<T>(&self, id: SessionId, last_seq: u64) -> Ticket<T> {
-        self.ticket(last_seq, Err(self.retired(id).into()))
+    /// Says whether a session that is not open is settled, or never was. *Errors*: storage, if that cannot be told.
+    pub(crate) fn retired(&self, id: SessionId) -> Result<Refusal, Fault> {
+        let found = self.find_settlement(id)?;
+        Ok(if found.is_some() { Refusal::SessionRetired } else { Refusal::UnknownSession })
+    }
+
+    pub(crate) fn retired_or_unknown<T>(&self, id: SessionId, last_seq: u64) -> Ticket<T> {
+        self.ticket(last_seq, Err(self.retired(id).map_or_else(|fault| fault, Fault::from)))
     }
 }
 

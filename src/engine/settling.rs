@@ -31,8 +31,11 @@ impl Engine {
             }
             Err((refusal, last_seq)) => {
                 let found = self.find_settlement(id).and_then(|found| found.ok_or(refusal.into()));
+                // Whoever closed it may still be delivering; this answer promises the same.
+                let delivered = if found.is_ok() { self.deliver(partition) } else { 0 };
+                self.wake_committer();
                 let answer = |value: Settlement| Answer { seq: value.seq, value, replayed: true };
-                self.ticket(last_seq, found.map(answer))
+                self.ticket(last_seq.max(delivered), found.map(answer))
             }
         }
     }
@@ -71,7 +74,8 @@ impl Engine {
         swept
     }
 
-    /// Carries a partition's outgoing lines to their payees, in order. Returns the last seq written on the way.
+    /// Carries a partition's outgoing lines to their payees, in order. Returns a seq that is durable only after every
+    /// line taken out so far has arrived durably, whoever carried it.
     ///
     /// LOCK: the postman's lock is taken first and held throughout, so that lines leave in order; shards one at a time.
     /// ORDER: a line's arrival has a greater seq than the settlement it belongs to, so it can never be durable without it.
@@ -79,9 +83,11 @@ impl Engine {
         let _alone = self.postman(source);
         let mut seq = 0;
         loop {
+            let shard = self.lock(source);
             let lines: Vec<Outgoing> =
-                self.lock(source).partition(source).outgoing().take(LINES_PER_DELIVERY).copied().collect();
-            let Some(last) = lines.last() else { return seq };
+                shard.partition(source).outgoing().take(LINES_PER_DELIVERY).copied().collect();
+            let Some(last) = lines.last() else { return seq.max(shard.last_seq) };
+            drop(shard);
             for line in &lines {
                 seq = seq.max(self.post(source, line));
             }

@@ -28,9 +28,13 @@ impl Engine {
     }
 
     /// Says the last number that a writer had decided in a session, and fences older epochs of it there.
+    /// *Errors*: `UnknownWriter`, `WriterFenced`, `Malformed` for an epoch that was never given out; then as in core.
     pub fn position(&self, session: SessionId, writer: WriterId, epoch: u32) -> Ticket<u64> {
         if let Some(failed) = self.failed() {
             return failed;
+        }
+        if let Err((refusal, seq)) = self.check_epoch(writer, epoch) {
+            return self.ticket(seq, Err(refusal.into()));
         }
         let partition = session.partition();
         let mut shard = self.lock(partition);
@@ -48,9 +52,10 @@ impl Engine {
             Err(refusal) => {
                 let last_seq = shard.last_seq;
                 drop(shard);
-                let refusal =
-                    if refusal == Refusal::UnknownSession { self.retired(session) } else { refusal };
-                self.ticket(last_seq, Err(refusal.into()))
+                match refusal {
+                    Refusal::UnknownSession => self.retired_or_unknown(session, last_seq),
+                    other => self.ticket(last_seq, Err(other.into())),
+                }
             }
         }
     }

@@ -143,7 +143,8 @@ fn ladder(
     if let Some(most) = bounds.debit_max.get()
         && amount > most
     {
-        return no(Code::AboveDebitMax, Level::Session, Next::SmallerAmount(most));
+        let most = session.payee_remaining(payee).map_or(most, |remaining| most.min(remaining));
+        return no(Code::AboveDebitMax, Level::Session, smaller(session, most));
     }
     if let Some(remaining) = session.payee_remaining(payee)
         && amount > remaining

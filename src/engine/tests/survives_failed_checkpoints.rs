@@ -1,0 +1,85 @@
+//! A checkpoint may fail, and may be asked for by many at once: nothing is lost, nothing stops.
+//!
+//! Found by reading: rows whose copies could not be stored had lost their marks, so the next checkpoint went without them
+//! and covered them all the same. And a checkpoint asked for during another one stopped the process.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod world;
+
+use std::{sync::atomic::Ordering, thread, time::Duration};
+use tallystick_journal::{Checkpoints as _, Journal as _, TrimStep};
+use world::{HandClock, MORNING, World, opening, quiet, replayed, stored, values};
+
+#[test]
+fn rows_of_a_failed_checkpoint_are_in_the_next() {
+    let world = World::new(4);
+    let (account, payee) = (world.account("a", 10_000), world.payee("p"));
+    let session = world.open(&opening(account, "s", 5_000));
+    world.running.checkpoint().unwrap();
+    world.debit(session, payee, 600, "k");
+    let closed = world.open(&opening(account, "t", 100));
+    world.debit(closed, payee, 100, "k");
+    let settled = world.engine().settle(closed).wait().unwrap().value;
+    world.disk.saves_failing.store(1, Ordering::SeqCst);
+    assert!(world.running.checkpoint().is_err());
+    let summary = world.running.checkpoint().unwrap();
+    while world.disk.trim(summary.floor_seq.min(summary.covered_seq + 1)) == Ok(TrimStep::More) {}
+    let world = world.restart(2);
+    assert_eq!(world.debit(session, payee, 600, "k").remaining.nanos(), 4_400);
+    assert_eq!(world.engine().settlement(settled.id()).wait(), Ok(settled));
+    for (mut partition, stored) in replayed(&world.disk.archive).into_iter().zip(stored(&world.disk.index)) {
+        let number = partition.number();
+        assert_eq!(values(&mut partition), stored, "partition {number}");
+    }
+}
+
+#[test]
+fn checkpoints_asked_for_at_once_take_turns() {
+    let world = World::new(4);
+    let (account, payee) = (world.account("a", 1_000_000), world.payee("p"));
+    let session = world.open(&opening(account, "s", 100_000));
+    thread::scope(|scope| {
+        for no in 0..4 {
+            let world = &world;
+            scope.spawn(move || {
+                for n in 0..20 {
+                    world.debit(session, payee, 1, &format!("{no}-{n}"));
+                    world.running.checkpoint().unwrap();
+                }
+            });
+        }
+    });
+    let world = world.restart(5);
+    assert_eq!(world.debit(session, payee, 1, "last").remaining.nanos(), 100_000 - 81);
+}
+
+/// The checkpointer's own turns, with trimming: what is left of the journal is always enough to start from.
+#[test]
+fn the_background_trims_only_what_nobody_needs() {
+    let options = || {
+        let mut options = quiet(4);
+        options.checkpoint_records = 20;
+        options
+    };
+    let (clock, ids) = (HandClock::at(MORNING), std::sync::Arc::default());
+    let mut world = World::start(world::Disk::new(), &clock, &ids, options()).unwrap();
+    let (account, payee) = (world.account("a", 1_000_000), world.payee("p"));
+    let session = world.open(&opening(account, "s", 100_000));
+    let waiting = (std::sync::Mutex::new(()), std::sync::Condvar::new());
+    for round in 0..6u64 {
+        for n in 0..30 {
+            world.debit(session, payee, 1, &format!("{round}-{n}"));
+        }
+        // Until the checkpointer has looked; a crash then finds whatever it has come to.
+        let held = waiting.0.lock().unwrap();
+        drop(waiting.1.wait_timeout(held, Duration::from_millis(150 + 60 * round)).unwrap());
+        let disk = world.disk.survivors();
+        drop(world.running);
+        world = World::start(disk, &clock, &ids, options()).unwrap();
+        let replay = world.debit(session, payee, 1, &format!("{round}-29"));
+        assert!(replay.replayed);
+        assert_eq!(replay.remaining.nanos(), 100_000 - 30 * (round + 1));
+    }
+    assert!(world.disk.size_bytes() < world.disk.archive.size_bytes(), "something was trimmed");
+    assert!(world.disk.floor().unwrap().is_some());
+}

@@ -1,0 +1,428 @@
+//! Is a small world for tests: a disk that can lose its power at any write, a clock that is set by hand, ids from a count.
+#![allow(dead_code, reason = "each test uses its part of the world")]
+
+use std::{
+    collections::BTreeMap,
+    ops::ControlFlow,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tallystick_core::{
+    AccountId, Amount, Clock, Currency, DeclineCode, IdSource, PARTITIONS, Partition, PayeeId, Record,
+    SessionId, Span, Time, WriterId,
+    books::Book,
+    command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
+    cut::RowValue,
+    partition::Head,
+    writer::Numbered,
+};
+use tallystick_engine::{
+    DebitAnswer, Engine, OpenAnswer, Options, Parts, Running, Silent, StartFault, Ticket,
+};
+use tallystick_journal::{
+    Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, StorageFault, Tables, TrimStep, Visit,
+    memory::{MemoryIndex, MemoryJournal},
+    rows,
+};
+
+/// The day on which most tests begin. *Units*: nanoseconds.
+pub(crate) const MORNING: u64 = 1_800_000_000_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+pub(crate) const USD: Currency = Currency::from_number(840);
+
+/// Tells the time it was told.
+#[derive(Debug)]
+pub(crate) struct HandClock(AtomicU64);
+
+impl HandClock {
+    pub(crate) fn at(ns: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(ns)))
+    }
+
+    pub(crate) fn set(&self, ns: u64) {
+        self.0.store(ns, Ordering::SeqCst);
+    }
+
+    pub(crate) fn pass(&self, ns: u64) {
+        self.0.fetch_add(ns, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Time {
+        Time::from_ns(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Counts, and spreads the counts.
+#[derive(Debug, Default)]
+pub(crate) struct CountedIds(AtomicU64);
+
+impl IdSource for CountedIds {
+    fn draw(&self) -> u64 {
+        spread(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+fn spread(count: u64) -> u64 {
+    let mut z = count.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Draws the same numbers for the same seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(spread(seed))
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        spread(self.0) % end
+    }
+}
+
+pub(crate) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct Power {
+    writes_left: u64,
+    off: bool,
+    /// Whether the write at which the power went reached the disk all the same: nobody is told either way.
+    last_lands: bool,
+}
+
+/// Keeps a journal and an index in memory; its power goes at a chosen write, and nothing is written afterwards.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) journal: MemoryJournal,
+    /// Every group that was ever appended: never trimmed.
+    pub(crate) archive: MemoryJournal,
+    pub(crate) index: MemoryIndex,
+    /// How many saves of checkpoints fail from now on.
+    pub(crate) saves_failing: AtomicU64,
+    power: Mutex<Power>,
+}
+
+impl Disk {
+    fn of(journal: MemoryJournal, archive: MemoryJournal, index: MemoryIndex) -> Self {
+        let power = Mutex::new(Power { writes_left: u64::MAX, off: false, last_lands: false });
+        Self { journal, archive, index, saves_failing: AtomicU64::new(0), power }
+    }
+
+    pub(crate) fn new() -> Self {
+        Self::of(MemoryJournal::default(), MemoryJournal::default(), MemoryIndex::default())
+    }
+
+    /// Lets the power go at the write after `writes` more.
+    pub(crate) fn lose_power_after(&self, writes: u64, last_lands: bool) {
+        *held(&self.power) = Power { writes_left: writes, off: false, last_lands };
+    }
+
+    /// Returns what is on the disk, with power again; this one stays off.
+    pub(crate) fn survivors(&self) -> Self {
+        let mut power = held(&self.power);
+        power.off = true;
+        Self::of(self.journal.survivors(), self.archive.survivors(), self.index.survivors())
+    }
+
+    /// Returns a copy, and goes on.
+    pub(crate) fn copy(&self) -> Self {
+        let _power = held(&self.power);
+        Self::of(self.journal.survivors(), self.archive.survivors(), self.index.survivors())
+    }
+
+    fn write<T>(&self, write: impl FnOnce() -> Result<T, StorageFault>) -> Result<T, StorageFault> {
+        let mut power = held(&self.power);
+        let gone = || StorageFault::Io("the power is off (planted)".into());
+        if power.off {
+            return Err(gone());
+        }
+        if power.writes_left == 0 {
+            power.off = true;
+            return if power.last_lands { write().and(Err(gone())) } else { Err(gone()) };
+        }
+        power.writes_left -= 1;
+        write()
+    }
+}
+
+impl Journal for Disk {
+    fn append(&self, first_seq: u64, group: &[u8]) -> Result<(), StorageFault> {
+        self.write(|| {
+            self.archive.append(first_seq, group)?;
+            self.journal.append(first_seq, group)
+        })
+    }
+
+    fn read(&self, from_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.journal.read(from_seq, visit)
+    }
+
+    fn trim(&self, before_seq: u64) -> Result<TrimStep, StorageFault> {
+        self.write(|| self.journal.trim(before_seq))
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Fsync
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.journal.size_bytes()
+    }
+}
+
+impl Checkpoints for Disk {
+    fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), StorageFault> {
+        let failing =
+            self.saves_failing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if failing.is_ok() {
+            return Err(StorageFault::Io("No space left on device (planted)".into()));
+        }
+        self.write(|| self.index.save(checkpoints))
+    }
+
+    fn heads(&self, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.index.heads(visit)
+    }
+
+    fn rows(&self, partition: u16, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.index.rows(partition, visit)
+    }
+
+    fn floor(&self) -> Result<Option<Floor>, StorageFault> {
+        self.index.floor()
+    }
+
+    fn set_floor(&self, floor: Floor) -> Result<(), StorageFault> {
+        self.write(|| self.index.set_floor(floor))
+    }
+}
+
+impl Tables for Disk {
+    fn settlement(&self, id: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.index.settlement(id)
+    }
+
+    fn settlements_after(&self, after_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.index.settlements_after(after_seq, visit)
+    }
+}
+
+/// Chooses `shards`, and nothing in the background unless it is asked for.
+pub(crate) fn quiet(shards: usize) -> Options {
+    Options {
+        shards,
+        sweep_every: Duration::from_secs(3_600),
+        checkpoint_records: 16_000_000,
+        ..Options::default()
+    }
+}
+
+/// Is an engine that runs on a disk.
+pub(crate) struct World {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) ids: Arc<CountedIds>,
+    pub(crate) running: Running,
+}
+
+impl World {
+    pub(crate) fn new(shards: usize) -> Self {
+        Self::start(Disk::new(), &HandClock::at(MORNING), &Arc::default(), quiet(shards)).unwrap()
+    }
+
+    pub(crate) fn start(
+        disk: Disk,
+        clock: &Arc<HandClock>,
+        ids: &Arc<CountedIds>,
+        options: Options,
+    ) -> Result<Self, StartFault> {
+        let disk = Arc::new(disk);
+        let parts = Parts {
+            journal: disk.clone(),
+            checkpoints: disk.clone(),
+            tables: disk.clone(),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            events: Arc::new(Silent),
+        };
+        let (running, _) = Running::start(parts, options)?;
+        Ok(Self { disk, clock: clock.clone(), ids: ids.clone(), running })
+    }
+
+    /// Takes the power, and starts again from what is on the disk.
+    pub(crate) fn restart(self, shards: usize) -> Self {
+        let (disk, clock, ids) = (self.disk.survivors(), self.clock.clone(), self.ids.clone());
+        drop(self.running);
+        Self::start(disk, &clock, &ids, quiet(shards)).unwrap()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        self.running.engine()
+    }
+
+    pub(crate) fn account(&self, key: &str, nanos: u64) -> AccountId {
+        let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+        let account = self.engine().create_account(&create).wait().unwrap().value.id;
+        let amount = Amount::from_nanos(nanos);
+        let deposit = Deposit { account, key: key.as_bytes(), amount, currency: USD };
+        self.engine().deposit(&deposit).wait().unwrap();
+        account
+    }
+
+    pub(crate) fn payee(&self, name: &str) -> PayeeId {
+        self.engine().create_payee(&CreatePayee { key: name.as_bytes(), name }).wait().unwrap().value.id
+    }
+
+    pub(crate) fn open(&self, opening: &OpenSession<'_>) -> SessionId {
+        match self.engine().open_session(opening).wait().unwrap().value {
+            OpenAnswer::Opened(view) => view.id,
+            other => panic!("not opened: {other:?}"),
+        }
+    }
+
+    pub(crate) fn debit(&self, session: SessionId, payee: PayeeId, nanos: u64, key: &str) -> DebitAnswer {
+        self.engine().debit(&by_key(session, payee, nanos, key)).wait().unwrap()
+    }
+
+    pub(crate) fn payable(&self, payee: PayeeId) -> u128 {
+        let payee = self.engine().payee(payee).wait().unwrap();
+        payee.ledgers.iter().map(|ledger| ledger.payable.nanos()).sum()
+    }
+}
+
+/// Asks for a session of ten minutes that is bounded by its cap alone.
+pub(crate) fn opening(account: AccountId, key: &str, cap: u64) -> OpenSession<'_> {
+    OpenSession {
+        account,
+        key: key.as_bytes(),
+        currency: USD,
+        cap: Amount::from_nanos(cap),
+        ttl: Span::from_ns(600 * SECOND),
+        not_before: Time::ZERO,
+        payees: Vec::new(),
+        payee_caps: Vec::new(),
+        default_payee_cap: Amount::ZERO,
+        debit_min: Amount::ZERO,
+        debit_max: Amount::ZERO,
+        principal: "cfo",
+        method: "passkey",
+        evidence_hash: None,
+        approved_at: Time::ZERO,
+        reference: "",
+    }
+}
+
+pub(crate) fn by_key(session: SessionId, payee: PayeeId, nanos: u64, key: &str) -> Debit<'_> {
+    Debit {
+        session,
+        payee,
+        amount: Amount::from_nanos(nanos),
+        currency: USD,
+        intent: Intent::Key(key.as_bytes()),
+        reference: "",
+        evidence: None,
+    }
+}
+
+pub(crate) fn by_number(
+    session: SessionId,
+    payee: PayeeId,
+    nanos: u64,
+    (writer, epoch): (WriterId, u32),
+    number: u64,
+) -> Debit<'static> {
+    Debit {
+        intent: Intent::Number(Numbered { writer, epoch, number, acked_through: 0 }),
+        ..by_key(session, payee, nanos, "-")
+    }
+}
+
+/// Returns what was decided: `None` when approved.
+pub(crate) fn code(answer: &DebitAnswer) -> Option<DeclineCode> {
+    answer.decline.map(|decline| decline.code)
+}
+
+/// Asks a ticket once.
+pub(crate) fn ask<T: Unpin>(ticket: &mut Ticket<T>) -> Poll<Result<T, tallystick_engine::Fault>> {
+    Future::poll(std::pin::Pin::new(ticket), &mut Context::from_waker(Waker::noop()))
+}
+
+/// Applies every group of a journal to an empty world, without an engine.
+pub(crate) fn replayed(journal: &MemoryJournal) -> Vec<Partition> {
+    let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
+    let read = journal.read(1, &mut |key, bytes| {
+        GroupView::parse(key, bytes)?.records(|seq, stamp, record| {
+            partitions[usize::from(stamp.partition)].apply(seq, stamp, record);
+            if let Record::Genesis(genesis) = record {
+                partitions.iter_mut().for_each(|partition| partition.adopt_seed(genesis.seed));
+            }
+        })?;
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
+    partitions
+}
+
+/// Is a partition as values that can be compared.
+pub(crate) type Values = (Head, BTreeMap<(u8, u32), RowValue>);
+
+/// Returns a partition's values; what a checkpoint covers is no part of the world.
+pub(crate) fn values(partition: &mut Partition) -> Values {
+    let (head, _) = partition.cut(partition.seq());
+    let mut all = BTreeMap::new();
+    loop {
+        let copied = partition.copy(1_000);
+        if copied.is_empty() {
+            return (Head { covered: 0, ..head }, all);
+        }
+        all.extend(copied.into_iter().map(|(slot, row)| ((rows::table(&row), slot), row)));
+    }
+}
+
+/// Returns the values of every partition as an index has them.
+pub(crate) fn stored(index: &MemoryIndex) -> Vec<Values> {
+    let mut all = Vec::new();
+    let read = index.heads(&mut |number, bytes| {
+        let mut values = BTreeMap::new();
+        index.rows(u16::try_from(number).unwrap(), &mut |at, bytes| {
+            let (table, slot) = (u8::try_from(at >> 32).unwrap(), u32::try_from(at & 0xffff_ffff).unwrap());
+            values.insert((table, slot), rows::decode_row(table, bytes)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        all.push((Head { covered: 0, ..rows::decode_head(bytes)? }, values));
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
+    all
+}
+
+/// Adds up the whole journal: every partition is sound, and together nothing was made or lost on the way.
+pub(crate) fn audit(journal: &MemoryJournal) {
+    let partitions = replayed(journal);
+    let (mut in_transit, mut on_the_way, mut all) = (0, 0, 0);
+    for partition in &partitions {
+        assert_eq!(partition.check_sound(), Ok(()), "partition {}", partition.number());
+        in_transit += partition.books().get(USD, Book::InTransit);
+        all += partition.books().iter().flat_map(|(_, books)| books).sum::<i128>();
+        for line in partition.outgoing() {
+            let home = &partitions[usize::from(line.line.payee.partition())];
+            if !home.has_arrived(partition.number(), line.no) {
+                on_the_way += i128::from(line.line.amount.nanos());
+            }
+        }
+    }
+    assert_eq!(all, 0, "all books sum to zero");
+    assert_eq!(in_transit, on_the_way, "in transit is what has left and not arrived");
+}
