@@ -49,8 +49,8 @@ impl Events for LoggedEvents {
     }
 
     fn checkpointed(&self, summary: &CheckpointSummary) {
-        let CheckpointSummary { covered_seq, rows, settlements, bytes } = *summary;
-        tracing::info!(covered_seq, rows, settlements, bytes, "checkpoint is stored");
+        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, bytes } = *summary;
+        tracing::info!(covered_seq, floor_seq, rows, settlements, bytes, "checkpoint is stored");
     }
 
     fn background_failed(&self, what: &str, fault: &StorageFault) {

@@ -5,6 +5,7 @@
 mod clock;
 mod clock_watch;
 pub mod config;
+pub mod demo;
 mod events;
 mod exit;
 mod fault;

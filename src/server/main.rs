@@ -10,6 +10,7 @@ use std::{
 use tallystick_server::{
     App, Config, Exit, ServeFault, Signals,
     config::{self, Effective, Flags},
+    demo::{self, DemoArgs},
     logging,
 };
 use tokio::{net::TcpListener, runtime};
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or SIGINT; prints `listening on ADDRESS` once ready.
     Serve(Flags),
+    /// Run the whole life of the authorizer once: fund, open, stream, crash, recover, settle, audit.
+    Demo(DemoArgs),
     /// Check the configuration and print what `serve` would run with.
     CheckConfig(Flags),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     };
     let exit = match cli.command {
         Command::Serve(flags) => with_config(&flags, |effective| serve(effective.config)),
+        Command::Demo(args) => play(args),
         Command::CheckConfig(flags) => with_config(&flags, |effective| {
             say(&effective);
             Exit::Done
@@ -85,6 +89,18 @@ fn serve(config: Config) -> Exit {
         Err(fault) => {
             complain(&fault);
             fault.exit()
+        }
+    }
+}
+
+fn play(args: DemoArgs) -> Exit {
+    let built = runtime::Builder::new_multi_thread().enable_all().build();
+    let Ok(runtime) = built.inspect_err(|error| complain(error)) else { return Exit::Failed };
+    match runtime.block_on(demo::run(args)) {
+        Ok(()) => Exit::Done,
+        Err(fault) => {
+            complain(&fault);
+            Exit::Failed
         }
     }
 }
