@@ -114,7 +114,7 @@ impl Window {
         let debit = Remembered { seq, said, verdict };
         match self.runs.back_mut() {
             Some(run) if debit == (Remembered { seq: run.first.seq + run.count, ..run.first }) => {
-                run.count += 1
+                run.count += 1;
             }
             _ => self.runs.push_back(Run { first_number: at.number, count: 1, first: debit }),
         }
