@@ -104,7 +104,7 @@ fn set_up(setup: &str) -> Ledger {
             }
             "only" => asked.payees.push(ledger.named(rest)),
             "64" if rest == "listed" => {
-                asked.payees = (0..64).map(|n| ledger.payee(&format!("listed {n}"))).collect()
+                asked.payees = (0..64).map(|n| ledger.payee(&format!("listed {n}"))).collect();
             }
             _ => {}
         }
