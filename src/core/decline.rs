@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn numbers_ascend_come_back_and_are_never_zero() {
-        assert!(DeclineCode::ALL.windows(2).all(|pair| pair[0].number() < pair[1].number()));
+        assert!(DeclineCode::ALL.is_sorted_by(|a, b| a.number() < b.number()));
         for code in DeclineCode::ALL {
             assert_eq!(DeclineCode::from_number(code.number()), Some(*code));
         }

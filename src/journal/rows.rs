@@ -3,7 +3,7 @@
 //! Never: which rows belong into a checkpoint.
 
 use crate::StorageFault;
-use postcard::{from_bytes, to_extend};
+use postcard::{take_from_bytes, to_extend};
 use serde::{Serialize, de::DeserializeOwned};
 use tallystick_core::{cut::RowValue, partition::Head, settlement::Settlement};
 
@@ -29,7 +29,11 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageFault> {
     let corrupt = |finding: String| StorageFault::Corrupt { place: format!("checkpoint {what}"), finding };
     match bytes.split_first() {
-        Some((&VERSION, rest)) => from_bytes(rest).map_err(|fault| corrupt(fault.to_string())),
+        Some((&VERSION, rest)) => match take_from_bytes(rest) {
+            Ok((value, [])) => Ok(value),
+            Ok((_, more)) => Err(corrupt(format!("{} bytes follow its end", more.len()))),
+            Err(fault) => Err(corrupt(fault.to_string())),
+        },
         Some((version, _)) => Err(corrupt(format!("format version {version} is newer than {VERSION}"))),
         None => Err(corrupt("no bytes".into())),
     }

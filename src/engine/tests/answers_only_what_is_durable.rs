@@ -5,7 +5,11 @@ mod world;
 
 use std::{
     ops::Deref,
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 use tallystick_core::{AccountId, DeclineCode, PayeeId, Refusal, SessionId, command::CreateAccount};
 use tallystick_engine::{Cursor, Engine, Fault, Parts, Running, Silent, Ticket};
@@ -18,6 +22,8 @@ use world::{HandClock, MORNING, USD, World, ask, by_key, by_number, code, held, 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Gate {
     Open,
+    /// Lets one append through, and is shut again.
+    Once,
     Shut,
     Broken,
 }
@@ -26,6 +32,8 @@ enum Gate {
 struct Gated {
     gate: Mutex<Gate>,
     bell: Condvar,
+    /// Appends that were tried.
+    knocks: AtomicU64,
     below: MemoryJournal,
 }
 
@@ -38,7 +46,11 @@ impl Gated {
 
 impl Journal for Gated {
     fn append(&self, first_seq: u64, group: &[u8]) -> Result<(), StorageFault> {
-        let gate = self.bell.wait_while(held(&self.gate), |gate| *gate == Gate::Shut).unwrap();
+        self.knocks.fetch_add(1, Ordering::SeqCst);
+        let mut gate = self.bell.wait_while(held(&self.gate), |gate| *gate == Gate::Shut).unwrap();
+        if *gate == Gate::Once {
+            *gate = Gate::Shut;
+        }
         if *gate == Gate::Broken {
             return Err(StorageFault::Io("fsync: Input/output error (planted)".into()));
         }
@@ -89,6 +101,7 @@ fn scene() -> Scene {
     let journal = Arc::new(Gated {
         gate: Mutex::new(Gate::Open),
         bell: Condvar::new(),
+        knocks: AtomicU64::new(0),
         below: MemoryJournal::default(),
     });
     let index = Arc::new(MemoryIndex::default());
@@ -185,6 +198,28 @@ fn nothing_is_heard_before_its_group_is_durable() {
     assert_eq!(retired.wait(), Err(Fault::Refused(Refusal::SessionRetired)));
     assert_eq!(position_read.wait().unwrap().ledgers[0].payable.nanos(), 62);
     assert_eq!(s.settlements_after(0, 10).unwrap().len(), 1);
+}
+
+#[test]
+fn one_durable_group_does_not_speak_for_the_next() {
+    let s = scene();
+    s.journal.set(Gate::Shut);
+    let knocks = || s.journal.knocks.load(Ordering::SeqCst);
+    let before = knocks();
+    let mut first = pending("a debit", s.debit(&by_key(s.session, s.payee, 1, "k")));
+    // The first group is made, and waits at the gate: what is decided now is in the next.
+    while knocks() == before {
+        thread::yield_now();
+    }
+    let second = pending("a debit", s.debit(&by_key(s.session, s.payee, 1, "l")));
+    s.journal.set(Gate::Once);
+    while ask(&mut first).is_pending() {
+        thread::yield_now();
+    }
+    let second = pending("a debit whose group is not written", second);
+    assert_eq!(s.stats().durable_seq + 1, second.seq());
+    s.journal.set(Gate::Open);
+    assert!(second.wait().is_ok());
 }
 
 #[test]

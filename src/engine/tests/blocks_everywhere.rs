@@ -62,7 +62,8 @@ fn a_block_raced_with_first_debits_from_many_partitions() {
             }
         });
         for session in &sessions {
-            assert_eq!(code(&world.debit(*session, payee, 1, "late")), Some(DeclineCode::PayeeBlocked));
+            let key = format!("late {round}");
+            assert_eq!(code(&world.debit(*session, payee, 1, &key)), Some(DeclineCode::PayeeBlocked));
         }
     }
     assert!(before > 100 && after > 100, "a race: {before} before, {after} after");

@@ -24,13 +24,16 @@ use world::{
     replayed, stored, values,
 };
 
+/// Is an opening and what came of it: account, key, cap, span, and the session or the decline.
+type Opening = (AccountId, String, u64, u64, Result<SessionId, Decline>);
+
 /// Is all that one caller heard, and what it does not know.
 #[derive(Debug, Default)]
 struct Heard {
     accounts: Vec<(String, AccountId)>,
     deposits: Vec<(AccountId, String, u64, u64)>,
     payees: Vec<(String, PayeeId)>,
-    opened: Vec<(AccountId, String, u64, u64, Result<SessionId, Decline>)>,
+    opened: Vec<Opening>,
     debits: Vec<(SessionId, PayeeId, String, DebitAnswer)>,
     numbered: Vec<(SessionId, PayeeId, u64, DebitAnswer)>,
     settled: Vec<Settlement>,

@@ -14,7 +14,9 @@ type Groups = BTreeMap<u64, Vec<u8>>;
 /// Fills a disk with a few dozen groups. `first_id` makes another journal of it.
 fn filled(first_id: u64) -> World {
     let ids = std::sync::Arc::new(CountedIds::default());
-    (0..first_id).for_each(|_| drop(tallystick_core::IdSource::draw(&*ids)));
+    (0..first_id).for_each(|_| {
+        tallystick_core::IdSource::draw(&*ids);
+    });
     let world = World::start(Disk::new(), &HandClock::at(MORNING), &ids, quiet(4)).unwrap();
     let (account, payee) = (world.account("a", 10_000), world.payee("p"));
     let session = world.open(&opening(account, "s", 1_000));

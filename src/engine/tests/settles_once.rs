@@ -241,7 +241,9 @@ fn the_sweeper_settles_what_has_ended_and_nothing_else() {
     let mut asked = opening(account, "stays", 10);
     asked.ttl = Span::from_ns(601 * SECOND);
     let stays = world.open(&asked);
-    ending.iter().for_each(|session| drop(world.debit(*session, payee, 3, "k")));
+    for session in &ending {
+        world.debit(*session, payee, 3, "k");
+    }
     world.engine().pause_sweeper(true);
     world.clock.pass(600 * SECOND);
     world.engine().pause_sweeper(false);
