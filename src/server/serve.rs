@@ -67,7 +67,7 @@ impl App {
         let (events, bell) = LoggedEvents::new();
         let started = {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
-            spawn_blocking(move || start_engine(&config, clock, events))
+            spawn_blocking(move || start_engine(&config, &clock, events))
         };
         let running = started.await??;
         let reporter = HealthReporter::new();
@@ -128,12 +128,12 @@ impl App {
 /// Opens storage and recovers. Blocks for as long as the past is long.
 fn start_engine(
     config: &Config,
-    clock: Arc<AnchoredClock>,
+    clock: &Arc<AnchoredClock>,
     events: LoggedEvents,
 ) -> Result<Running, ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let parts = open(&folder, config, Arc::clone(&clock), events)?;
+    let parts = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;

@@ -1,6 +1,8 @@
 //! Owns: that tools find their way without our files: health of every service, reflection in both versions; and that the
 //! server is a function that can be called, with its listener and its end handed in.
 
+#![allow(clippy::unwrap_used, reason = "a function of a test is no `#[test]` to clippy")]
+
 use std::collections::BTreeSet;
 use tallystick_server::{Config, SERVICES, serve};
 use tokio::{net::TcpListener, sync::oneshot};

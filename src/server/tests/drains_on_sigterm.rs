@@ -1,5 +1,7 @@
 //! Owns: what SIGTERM means to callers: what was acknowledged stays, new work is refused in words, and nobody waits long.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a function of a test is no `#[test]` to clippy")]
+
 mod support;
 
 use support::{PATIENCE, Server, Stage, payers::Payers, reason};
