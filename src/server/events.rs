@@ -27,7 +27,7 @@ impl JournalBell {
     /// Waits until the journal has failed; for ever if the engine ends without.
     pub async fn rung(&mut self) {
         if self.0.wait_for(|failed| *failed).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::Exit;
 use rand::rngs::SysError;
-use std::path::PathBuf;
+use std::{io, net::SocketAddr, path::PathBuf};
 use tallystick_engine::StartFault;
 use tallystick_journal::StorageFault;
 
@@ -31,9 +31,17 @@ pub enum ServeFault {
     /// The description of the services cannot be read.
     #[error("the services cannot be described: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The port cannot be had, or connections cannot be taken any more.
-    #[error("connections cannot be taken: {0}")]
-    Listen(#[from] std::io::Error),
+    /// The address cannot be had.
+    #[error("{address} cannot be listened on: {source}")]
+    Bind {
+        /// Which one.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The operating system refuses a thread, a signal or a socket's address.
+    #[error("the operating system refuses: {0}")]
+    System(#[from] io::Error),
     /// HTTP/2 ended by itself.
     #[error("the server ended by itself: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -62,7 +70,8 @@ impl ServeFault {
             Self::Recover { fault: StartFault::Thread(_), .. }
             | Self::Randomness(_)
             | Self::Reflection(_)
-            | Self::Listen(_)
+            | Self::Bind { .. }
+            | Self::System(_)
             | Self::Transport(_)
             | Self::Task(_) => Exit::Failed,
         }

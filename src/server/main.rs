@@ -37,6 +37,7 @@ enum Command {
     Demo(DemoArgs),
     /// Check the configuration and print what `serve` would run with.
     CheckConfig(Flags),
+    // `demo` takes its place here.
 }
 
 fn main() -> ExitCode {
@@ -109,7 +110,8 @@ async fn listen_and_serve(config: Config) -> Result<(), ServeFault> {
     // ORDER: signals before anything slow, so that a stop during recovery is not lost; the port before the past is read,
     // so that one that is taken is known at once.
     let signals = Signals::listen()?;
-    let listener = TcpListener::bind(config.listen).await?;
+    let address = config.listen;
+    let listener = TcpListener::bind(address).await.map_err(|source| ServeFault::Bind { address, source })?;
     let app = App::start(config, listener).await?;
     say(&format_args!("listening on {}\n", app.address()?));
     app.run(signals.stop_asked()).await

@@ -67,7 +67,7 @@ impl App {
         let (events, bell) = LoggedEvents::new();
         let started = {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
-            spawn_blocking(move || start_engine(&config, clock, events))
+            spawn_blocking(move || start_engine(&config, &clock, events))
         };
         let running = started.await??;
         let reporter = HealthReporter::new();
@@ -100,19 +100,19 @@ impl App {
             ended = &mut serving => ended_by_itself(ended),
         };
         watch.abort();
+        if self.bell.has_rung() {
+            // NOTE: the gate stays open: the engine refuses by itself, and says what is true, that the journal failed.
+            drain.readiness.lose(Unready::JournalFailed).await;
+            sleep(LAST_WORDS).await;
+            serving.abort();
+            abandon(self.running).await;
+            return Err(ServeFault::JournalFailed);
+        }
         match end {
-            Ok(()) if !self.bell.has_rung() => stop(self.running).await,
-            Err(fault) if !self.bell.has_rung() => {
+            Ok(()) => stop(self.running, &self.bell).await,
+            Err(fault) => {
                 abandon(self.running).await;
                 Err(fault)
-            }
-            Ok(()) | Err(_) => {
-                drain.readiness.lose(Unready::JournalFailed).await;
-                drain.gate.drain();
-                sleep(LAST_WORDS).await;
-                serving.abort();
-                abandon(self.running).await;
-                Err(ServeFault::JournalFailed)
             }
         }
     }
@@ -128,12 +128,12 @@ impl App {
 /// Opens storage and recovers. Blocks for as long as the past is long.
 fn start_engine(
     config: &Config,
-    clock: Arc<AnchoredClock>,
+    clock: &Arc<AnchoredClock>,
     events: LoggedEvents,
 ) -> Result<Running, ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let parts = open(&folder, config, Arc::clone(&clock), events)?;
+    let parts = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;
@@ -228,13 +228,18 @@ fn ended_by_itself(
 }
 
 /// Makes the last checkpoint and ends the engine's threads.
-async fn stop(running: Running) -> Result<(), ServeFault> {
-    spawn_blocking(move || running.stop()).await?.map_err(ServeFault::LastCheckpoint)?;
+async fn stop(running: Running, bell: &JournalBell) -> Result<(), ServeFault> {
+    let checkpointed = spawn_blocking(move || running.stop()).await?;
+    // What is decided last is committed last: the journal can still fail here.
+    if bell.has_rung() {
+        return Err(ServeFault::JournalFailed);
+    }
+    checkpointed.map_err(ServeFault::LastCheckpoint)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Ends the threads of an engine that cannot be trusted with a checkpoint; does not wait for ever.
+/// Ends the threads of an engine without a checkpoint; does not wait for ever.
 async fn abandon(running: Running) {
     if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
         tracing::warn!("the engine's threads did not end in time");

@@ -6,7 +6,7 @@ use super::{
 };
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     path::{Path, PathBuf},
 };
@@ -64,7 +64,7 @@ impl Reader {
         }
         for key in key::ALL {
             if let Some(value) = variable(&key.variable()) {
-                reader.take_variable(key, value);
+                reader.take_variable(key, &value);
             }
             if let Some(text) = flags.get(key.name) {
                 reader.take(key, text.into(), Origin::Flag(key.flag), true);
@@ -128,7 +128,7 @@ impl Reader {
         self.given.entry(key.name).or_default().push(Given { text, origin, is_plain });
     }
 
-    fn take_variable(&mut self, key: &'static Key, value: OsString) {
+    fn take_variable(&mut self, key: &'static Key, value: &OsStr) {
         let is_plain = value.to_str().is_some();
         self.take(key, value.to_string_lossy().into_owned(), Origin::Variable(key.variable()), is_plain);
     }
