@@ -221,9 +221,11 @@ impl OpenSession<'_> {
         if has_twins(self.payee_caps.iter().map(|(payee, _)| *payee)) {
             return Err(Refusal::malformed("payee_caps", "must list each payee once"));
         }
+        let mut listed = self.payees.clone();
+        listed.sort_unstable();
         for (payee, cap) in &self.payee_caps {
             check_amount(*cap, "payee_caps.cap_nanos")?;
-            if !self.payees.is_empty() && !self.payees.contains(payee) {
+            if !listed.is_empty() && listed.binary_search(payee).is_err() {
                 return Err(Refusal::malformed("payee_caps.payee_id", "must be on the allow-list payee_ids"));
             }
         }
@@ -254,7 +256,7 @@ impl OpenSession<'_> {
         }
         let mut authority = Vec::new();
         for text in [self.principal, self.method] {
-            authority.extend(text.len().to_le_bytes());
+            authority.extend((text.len() as u64).to_le_bytes());
             authority.extend(text.as_bytes());
         }
         authority.extend(self.evidence_hash.iter().flatten());

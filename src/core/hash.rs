@@ -21,7 +21,8 @@ impl Seed {
     /// Hashes a key within a scope: the kind of command and what it acts on.
     pub fn key(&self, scope: &[u8], key: &[u8]) -> KeyHash {
         let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write_usize(scope.len());
+        // A fixed width: what is hashed here is stored, and read on other machines.
+        hasher.write_u64(scope.len() as u64);
         hasher.write(scope);
         hasher.write(key);
         KeyHash(hasher.finish128().as_u128())

@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    /// Checks every invariant over the whole state, and that the books of all partitions together sum as they should.
+    /// Checks every invariant of every partition, one after another.
     /// *Errors*: says which does not hold. *Cost*: walks every row; for tests, audits and after recovery.
     pub fn check_sound(&self) -> Result<(), &'static str> {
         (0..self.shards.len())

@@ -139,7 +139,10 @@ impl Engine {
         for partition in payee.knowing_partitions() {
             match self.give_notice(partition, &payee) {
                 Ok(told) => seq = seq.max(told),
-                Err(refusal) => return self.refuse(refusal),
+                Err(refusal) => {
+                    self.wake_committer();
+                    return self.ticket(seq, Err(refusal.into()));
+                }
             }
         }
         self.wake_committer();

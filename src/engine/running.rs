@@ -14,8 +14,8 @@ use std::{
 use tallystick_core::{PARTITIONS, payee::Notice};
 use tallystick_journal::{Floor, StorageFault, TrimStep};
 
-/// Bounds the sessions settled in one round of the sweeper.
-const SWEEP_MOST: usize = 1_024;
+/// Bounds the sessions of one partition settled in one round of the sweeper.
+const SWEEP_MOST: usize = 64;
 /// How often the checkpointer looks whether it is due.
 const CHECKPOINT_LOOK: Duration = Duration::from_millis(200);
 /// How long between two steps of trimming: a delete may stall a sync.

@@ -32,6 +32,10 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
+        // Long lists are checked before the lock; core checks again, since it trusts nobody.
+        if let Err(refusal) = command.check() {
+            return self.refuse(refusal);
+        }
         let partition = command.account.partition();
         let draw = self.draw();
         loop {
@@ -175,8 +179,9 @@ impl Engine {
         self.wake_committer();
         for (command, result) in commands.iter().zip(&mut results) {
             if *result == Err(Refusal::UnknownSession) {
-                // NOTE: a result has no place for a storage fault; what cannot be found is unknown, as it was in memory.
-                *result = Err(self.retired(command.session).unwrap_or(Refusal::UnknownSession));
+                // NOTE: a result has no place for a storage fault; `SessionRetired` says that the outcome is not known, which
+                // is true of a session whose settlement cannot be looked up.
+                *result = Err(self.retired(command.session).unwrap_or(Refusal::SessionRetired));
             }
         }
         self.ticket(seq, Ok(results))

@@ -59,11 +59,15 @@ impl Engine {
         }
     }
 
-    /// Settles sessions whose end has come, at most `most` of them. Returns how many.
+    /// Settles sessions whose end has come, at most `most` of each partition, so that none waits for another. Returns how
+    /// many.
     pub fn sweep(&self, most: usize) -> usize {
         let mut swept = 0;
         for partition in 0..tallystick_core::PARTITIONS {
-            while swept < most && !self.has_failed() {
+            for _ in 0..most {
+                if self.has_failed() {
+                    return swept;
+                }
                 let shard = self.lock(partition);
                 let Some(due) = shard.partition(partition).due_session(self.now()) else { break };
                 drop(shard);

@@ -214,7 +214,7 @@ pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::
         replayed: answer.replayed,
         durability: durability.into(),
         next: decline.map(|no| next(no.next)),
-        decided_at: Some(time(answer.at)),
+        decided_at: (!answer.replayed).then(|| time(answer.at)),
     }
 }
 
