@@ -3,7 +3,7 @@
 use super::{World, ledger::with, opening, span, stream::batch};
 use tallystick_proto::v1::{
     AuthorizeRequest, BlockPayeeRequest, DeclineCode, Decision, Level, Next, NextAction, OpenSessionRequest,
-    OpenSessionResponse, Outcome, PayeeCap, StreamDebit,
+    OpenSessionResponse, Outcome, PayeeCap, SettleRequest, StreamDebit,
 };
 
 /// What was asked; code, network code, level and next.
@@ -89,6 +89,8 @@ pub(crate) async fn table(world: &World) -> Vec<Row> {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     let no = session(Code::SessionEnded, "54", nothing);
     rows.push(debit(world, "past the session's end, not swept yet", pay(&ended, 7), no).await);
+    // Its cap would go back to the account right before an opening is declined for lack of money (I9).
+    world.authorizer().settle(SettleRequest { session_id: ended }).await.unwrap();
 
     let at = opening::full(world).not_before;
     let early = open(&|r| r.not_before = at).await;

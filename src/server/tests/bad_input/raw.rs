@@ -91,7 +91,7 @@ pub(crate) async fn refuse(world: &World) {
     let bad = &[b'k', 0xff, 0xfe];
     let rows = [
         ("Authorize: session_id not UTF-8", AUTHORIZE, field(1, bad), "AuthorizeRequest.session_id"),
-        ("Authorize: key not UTF-8", AUTHORIZE, field(5, bad), "idempotency_key"),
+        ("Authorize: key not UTF-8", AUTHORIZE, field(5, bad), "AuthorizeRequest.intent"),
         ("Authorize: reference not UTF-8", AUTHORIZE, field(7, bad), "AuthorizeRequest.reference"),
         ("Authorize: a writer's id not UTF-8", AUTHORIZE, field(6, &field(1, bad)), "WriterNumber.writer_id"),
         ("OpenSession: principal not UTF-8", OPEN_SESSION, field(12, &field(1, bad)), "Authority.principal"),
