@@ -92,6 +92,11 @@ impl Said {
     }
 
     pub(crate) fn assert_is(&self, expected: &Expected, sent: &str) {
+        // The transport watches deadlines too, and answers first when a message's body is still on its way.
+        if expected.reason == DEADLINE.reason && self.reason.is_empty() {
+            assert_eq!((self.code, self.message.as_str()), (Some(Code::Cancelled), "Timeout expired"), "{sent}");
+            return;
+        }
         assert_eq!(self.code, expected.code, "{sent}: {self:?}");
         assert_eq!(self.reason, expected.reason, "{sent}: {self:?}");
         // A call that does not exist is the one thing that the transport has no words for.
