@@ -102,5 +102,7 @@ pub(crate) fn cursor(token: &str) -> Result<Cursor, Status> {
             partition.parse().ok().filter(|partition| *partition < tallystick_core::PARTITIONS)?;
         Some(Cursor { partition, slot: slot.parse().ok()? })
     };
+    // A number has many texts ("+1", "01"); the one that we write is the only one that we read.
+    let read = || read().filter(|cursor| crate::encode::page_token(Some(*cursor)) == token);
     read().ok_or_else(|| status::malformed("page_token", "must be a next_page_token of the same listing"))
 }

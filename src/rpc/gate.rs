@@ -1,5 +1,7 @@
 //! Owns: how much may be in flight, and whether new work is let in at all. A permit in bytes is taken before any lock and
 //! kept until the answer is handed to HTTP/2: unary calls are shed without one, streams wait.
+//! Unary calls have a share of their own, and one stream may hold only a part of the streams': whoever sends and never
+//! reads keeps what it holds, and others must be served all the same.
 //! Never: looks at what a request says.
 
 use crate::status;
@@ -24,21 +26,48 @@ impl Default for Limits {
 
 /// Is what a unary call is taken to cost. *Units*: bytes, its answer included.
 pub(crate) const UNARY_BYTES: usize = 2_048;
+/// Is the part of all bytes that only unary calls may have in flight: one in so many.
+const UNARY_SHARE: usize = 4;
+/// Is the part of the streams' bytes that one stream may have in flight, about: one in so many.
+const STREAM_SHARE: usize = 8;
 
 /// Lets work in, or not.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    permits: Arc<Semaphore>,
-    permit_bytes: usize,
+    unary: Share,
+    streams: Share,
     draining: Arc<watch::Sender<bool>>,
+}
+
+/// Is one kind of callers' bytes.
+#[derive(Debug, Clone)]
+struct Share {
+    permits: Arc<Semaphore>,
+    bytes: usize,
+}
+
+impl Share {
+    fn new(bytes: usize) -> Self {
+        // A semaphore counts to a bound of its own; more than that is as good as no bound.
+        let bytes = bytes.min(Semaphore::MAX_PERMITS);
+        Self { permits: Arc::new(Semaphore::new(bytes)), bytes }
+    }
+
+    /// Returns what something costs: never more than there is, so that no batch waits for ever.
+    fn cost(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.min(self.bytes)).unwrap_or(u32::MAX)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.bytes.saturating_sub(self.permits.available_permits())
+    }
 }
 
 impl Gate {
     pub(crate) fn new(limits: Limits) -> Self {
-        // A semaphore counts to a bound of its own; more than that is as good as no bound.
-        let permit_bytes = limits.permit_bytes.min(Semaphore::MAX_PERMITS);
-        let draining = Arc::new(watch::Sender::new(false));
-        Self { permits: Arc::new(Semaphore::new(permit_bytes)), permit_bytes, draining }
+        let unary = limits.permit_bytes / UNARY_SHARE;
+        let streams = Share::new(limits.permit_bytes - unary);
+        Self { unary: Share::new(unary), streams, draining: Arc::new(watch::Sender::new(false)) }
     }
 
     /// Refuses new work from now on; what is in flight is finished and answered, streams end.
@@ -48,7 +77,7 @@ impl Gate {
 
     /// Returns how many bytes are in flight.
     pub fn bytes_in_flight(&self) -> usize {
-        self.permit_bytes.saturating_sub(self.permits.available_permits())
+        self.unary.in_flight() + self.streams.in_flight()
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -66,18 +95,18 @@ impl Gate {
         if self.is_draining() {
             return Err(status::draining());
         }
-        let bytes = self.cost(UNARY_BYTES);
-        Arc::clone(&self.permits).try_acquire_many_owned(bytes).map_err(|_| status::overloaded())
+        let bytes = self.unary.cost(UNARY_BYTES);
+        Arc::clone(&self.unary.permits).try_acquire_many_owned(bytes).map_err(|_| status::overloaded())
     }
 
     /// Waits until a stream's batch is let in.
     pub(crate) async fn batch(self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let bytes = self.cost(bytes);
-        Arc::clone(&self.permits).acquire_many_owned(bytes).await.ok()
+        let bytes = self.streams.cost(bytes);
+        Arc::clone(&self.streams.permits).acquire_many_owned(bytes).await.ok()
     }
 
-    /// Returns what something costs: never more than there is, so that no batch waits for ever.
-    fn cost(&self, bytes: usize) -> u32 {
-        u32::try_from(bytes.min(self.permit_bytes)).unwrap_or(u32::MAX)
+    /// Returns how many bytes one stream may have in flight before it takes in no more.
+    pub(crate) fn stream_bytes_max(&self) -> usize {
+        self.streams.bytes / STREAM_SHARE
     }
 }

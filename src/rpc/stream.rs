@@ -1,7 +1,7 @@
 //! Owns: one `AuthorizeStream`: reads batches as long as few enough are in flight, asks the engine at once, and answers in
 //! order, each batch when all of it is durable. One task does all of it: no channel, no hand-off.
 //! Never: reads on while a slow reader leaves answers standing: then nothing polls us, HTTP/2's window fills, and the
-//! sender waits. So a stream costs at most its window and its batches in flight.
+//! sender waits. So a stream costs at most its window and its batches in flight, which are bounded in number and in bytes.
 
 mod batch;
 mod fence;
@@ -34,8 +34,18 @@ enum InFlight {
     Positions {
         tickets: VecDeque<(String, PositionTicket)>,
         done: Vec<v1::WriterPosition>,
-        _permit: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     },
+}
+
+impl InFlight {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Hello(_) => 0,
+            Self::Batch(batch) => batch.bytes(),
+            Self::Positions { permit, .. } => permit.num_permits(),
+        }
+    }
 }
 
 /// Is a position on its way, or what is wrong with the session's id.
@@ -60,6 +70,8 @@ pub(crate) struct DebitStream {
     greeted: bool,
     writer: Option<Fence>,
     in_flight: VecDeque<InFlight>,
+    /// What all of it is taken to cost.
+    bytes_in_flight: usize,
     /// A message that waits for its permit.
     admitting: Option<(Asked, Waiting<Option<OwnedSemaphorePermit>>)>,
     drained: Waiting<()>,
@@ -80,6 +92,7 @@ impl DebitStream {
             greeted: false,
             writer: None,
             in_flight: VecDeque::new(),
+            bytes_in_flight: 0,
             admitting: None,
             drained,
         }
@@ -125,7 +138,9 @@ impl DebitStream {
 
     fn may_read(&self) -> bool {
         // What follows a hello needs the writer that the welcome brings.
-        self.in_flight.len() < self.streams.batches_in_flight && self.greeted == self.writer.is_some()
+        self.in_flight.len() < self.streams.batches_in_flight
+            && self.bytes_in_flight <= self.shared.gate.stream_bytes_max()
+            && self.greeted == self.writer.is_some()
     }
 
     fn take_in(&mut self, message: v1::AuthorizeStreamRequest) {
@@ -134,7 +149,8 @@ impl DebitStream {
             Some(Asked::Hello(hello)) if !self.greeted => match hello_writer(&hello) {
                 Ok(id) => {
                     self.greeted = true;
-                    self.in_flight.push_back(InFlight::Hello(self.shared.engine.open_writer(id)));
+                    let opened = self.shared.engine.open_writer(id);
+                    self.enqueue(InFlight::Hello(opened));
                 }
                 Err(status) => self.close(Some(status)),
             },
@@ -164,7 +180,7 @@ impl DebitStream {
         match asked {
             Asked::Hello(_) => {}
             Asked::Batch(batch) => match Batch::ask(&self.shared.engine, &batch, writer, permit) {
-                Ok(batch) => self.in_flight.push_back(InFlight::Batch(batch)),
+                Ok(batch) => self.enqueue(InFlight::Batch(batch)),
                 Err(status) => self.close(Some(status)),
             },
             Asked::Positions(asked) => {
@@ -174,9 +190,14 @@ impl DebitStream {
                     (text, ticket)
                 };
                 let tickets = asked.session_ids.into_iter().map(ask).collect();
-                self.in_flight.push_back(InFlight::Positions { tickets, done: Vec::new(), _permit: permit });
+                self.enqueue(InFlight::Positions { tickets, done: Vec::new(), permit });
             }
         }
+    }
+
+    fn enqueue(&mut self, asked: InFlight) {
+        self.bytes_in_flight += asked.bytes();
+        self.in_flight.push_back(asked);
     }
 
     /// Returns the oldest answer once it is durable.
@@ -192,7 +213,9 @@ impl DebitStream {
                 ready!(poll_positions(tickets, done, cx)).map(Said::Positions)
             }
         };
-        self.in_flight.pop_front();
+        if let Some(answered) = self.in_flight.pop_front() {
+            self.bytes_in_flight -= answered.bytes();
+        }
         Poll::Ready(Some(said))
     }
 

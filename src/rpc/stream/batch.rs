@@ -51,7 +51,7 @@ pub(super) struct Batch {
     ticket: Ticket<Vec<Result<DebitAnswer, Refusal>>>,
     /// What was wrong with the debits the engine was not asked, by place; the others follow the ticket's order.
     places: Vec<Option<Refusal>>,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 type Tables = (Vec<Result<SessionId, Rule>>, Vec<Result<PayeeId, Rule>>);
@@ -81,7 +81,12 @@ impl Batch {
             }
         }
         let ticket = engine.debit_batch(&commands);
-        Ok(Self { batch_id: batch.batch_id, ticket, places, _permit: permit })
+        Ok(Self { batch_id: batch.batch_id, ticket, places, permit })
+    }
+
+    /// Returns what it is taken to cost.
+    pub(super) fn bytes(&self) -> usize {
+        self.permit.num_permits()
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<v1::BatchResult, Status>> {
