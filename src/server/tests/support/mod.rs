@@ -1,0 +1,209 @@
+//! Owns: a server in a process of its own, and the calls that tests make. Never: touches a process it did not start.
+
+#![allow(dead_code, missing_docs, reason = "each test file uses a part of it")]
+// `allow-unwrap-in-tests` does not reach support modules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
+
+pub mod payers;
+
+use std::{
+    path::Path,
+    process::{Output, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tallystick_proto::v1::{
+    AuthorizeRequest, CreateAccountRequest, CreatePayeeRequest, Decision, DepositRequest, OpenSessionRequest,
+    Session, accounts_client::AccountsClient, authorize_request::Intent, authorizer_client::AuthorizerClient,
+    payees_client::PayeesClient,
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+use tonic::{Status, transport::Channel};
+use tonic_types::StatusExt as _;
+
+const EXE: &str = env!("CARGO_BIN_EXE_tallystick");
+/// Generous: the machine that runs tests may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Returns the command that serves `data` on a free port.
+pub fn serve_command(data: &Path) -> Command {
+    with_folder(Command::new(EXE), data)
+}
+
+/// Returns the same, where no file may grow beyond `blocks` of 512 or 1,024 bytes: what a full disk is to a process
+/// that has no disk of its own. Writes fail with EFBIG.
+pub fn limited_command(data: &Path, blocks: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(EXE);
+    with_folder(shell, data)
+}
+
+fn with_folder(mut command: Command, data: &Path) -> Command {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Runs a command that is expected to end by itself.
+pub async fn run(mut command: Command) -> Output {
+    timeout(PATIENCE, command.output()).await.expect("it should have ended").unwrap()
+}
+
+/// Runs as long as it is held.
+pub struct Server {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    pub address: String,
+}
+
+/// Is how a server ended.
+#[derive(Debug)]
+pub struct End {
+    pub code: Option<i32>,
+    pub log: String,
+}
+
+impl Server {
+    /// Starts a server and waits until it says where it listens.
+    pub async fn start(data: &Path) -> Self {
+        Self::spawn(serve_command(data)).await
+    }
+
+    pub async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        // Read all along, so that a full pipe never holds the server up.
+        tokio::spawn(gather(child.stderr.take().unwrap(), Arc::clone(&log)));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it should have been ready").unwrap();
+        let address = line.as_deref().and_then(|line| line.strip_prefix("listening on ")).map(str::to_owned);
+        let address = address.unwrap_or_else(|| panic!("{line:?}, {}", log.lock().unwrap()));
+        Self { child, log, address }
+    }
+
+    pub async fn connect(&self) -> Channel {
+        let endpoint = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+        endpoint.connect_timeout(PATIENCE).connect().await.unwrap()
+    }
+
+    /// Sends SIGTERM.
+    pub async fn ask_to_stop(&self) {
+        let id = self.child.id().expect("it should be running");
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status().await.unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(mut self) -> End {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it should have ended").unwrap();
+        // The log's last lines may still be in the pipe.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        End { code: status.code(), log: self.log.lock().unwrap().clone() }
+    }
+
+    pub async fn stop(self) -> End {
+        self.ask_to_stop().await;
+        self.ended().await
+    }
+
+    /// Kills it: no flush, no goodbye.
+    pub async fn kill(mut self) -> End {
+        self.child.kill().await.unwrap();
+        self.ended().await
+    }
+}
+
+async fn gather(from: impl AsyncRead + Unpin, into: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut into = into.lock().unwrap();
+        into.push_str(&line);
+        into.push('\n');
+    }
+}
+
+/// Is an account with money, a payee, and a session in which the one can pay the other.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub account_id: String,
+    pub payee_id: String,
+    pub session_id: String,
+}
+
+pub const CAP_NANOS: u64 = 1_000_000_000_000;
+
+impl Stage {
+    pub async fn set(channel: &Channel) -> Self {
+        let account_id = funded_account(channel).await;
+        let payee_id = payee(channel).await;
+        let session_id = session(channel, &account_id).await;
+        Self { account_id, payee_id, session_id }
+    }
+
+    /// Pays one nano, with a reference long enough to fill a disk.
+    pub async fn authorize(&self, channel: &Channel, key: &str) -> Result<Decision, Status> {
+        let request = AuthorizeRequest {
+            session_id: self.session_id.clone(),
+            payee_id: self.payee_id.clone(),
+            amount_nanos: 1,
+            intent: Some(Intent::IdempotencyKey(key.into())),
+            reference: format!("{key:-<128}"),
+            ..AuthorizeRequest::default()
+        };
+        let answer = AuthorizerClient::new(channel.clone()).authorize(request).await?.into_inner();
+        Ok(answer.decision.expect("an answer has a decision"))
+    }
+
+    pub async fn show(&self, channel: &Channel) -> Session {
+        let request = tallystick_proto::v1::GetSessionRequest { session_id: self.session_id.clone() };
+        let shown = AuthorizerClient::new(channel.clone()).get_session(request).await.unwrap();
+        shown.into_inner().session.expect("the session is open")
+    }
+}
+
+async fn funded_account(channel: &Channel) -> String {
+    let mut accounts = AccountsClient::new(channel.clone());
+    let request = CreateAccountRequest {
+        idempotency_key: "account".into(),
+        currency: "USD".into(),
+        ..CreateAccountRequest::default()
+    };
+    let created = accounts.create_account(request).await.unwrap().into_inner();
+    let account_id = created.account.unwrap().account_id;
+    let request = DepositRequest {
+        account_id: account_id.clone(),
+        idempotency_key: "deposit".into(),
+        amount_nanos: 10 * CAP_NANOS,
+        currency: "USD".into(),
+    };
+    accounts.deposit(request).await.unwrap();
+    account_id
+}
+
+async fn payee(channel: &Channel) -> String {
+    let request = CreatePayeeRequest { idempotency_key: "payee".into(), name: "Acme".into() };
+    let created = PayeesClient::new(channel.clone()).create_payee(request).await.unwrap().into_inner();
+    created.payee.unwrap().payee_id
+}
+
+async fn session(channel: &Channel, account_id: &str) -> String {
+    let request = OpenSessionRequest {
+        account_id: account_id.into(),
+        idempotency_key: "session".into(),
+        cap_nanos: CAP_NANOS,
+        currency: "USD".into(),
+        ttl: Some(Duration::from_secs(24 * 3_600).try_into().unwrap()),
+        ..OpenSessionRequest::default()
+    };
+    let opened = AuthorizerClient::new(channel.clone()).open_session(request).await.unwrap().into_inner();
+    opened.session.expect("it should be opened").session_id
+}
+
+/// Returns the reason that a refusal carries in its details; empty when it was not refused by the server.
+pub fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().map(|info| info.reason.clone()).unwrap_or_default()
+}
