@@ -111,8 +111,9 @@ impl Server {
     }
 
     /// Kills it: no flush, no goodbye.
-    pub async fn kill(mut self) {
+    pub async fn kill(mut self) -> End {
         self.child.kill().await.unwrap();
+        self.ended().await
     }
 }
 
