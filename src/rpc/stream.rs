@@ -107,8 +107,12 @@ impl DebitStream {
 
     /// Ends the stream when the server drains, or when a newer stream of the same writer is at work.
     fn poll_stops(&mut self, cx: &mut Context<'_>) {
+        // A closing stream has been told, and what told it is finished: polling that again would panic.
+        if !matches!(self.phase, Phase::Open) {
+            return;
+        }
         if self.drained.as_mut().poll(cx).is_ready() {
-            self.close(Some(status::draining()));
+            return self.close(Some(status::draining()));
         }
         if let Some(epoch) = self.writer.as_mut().and_then(|fence| fence.poll_fenced(cx)) {
             self.close(Some(status::of_refusal(&tallystick_core::Refusal::WriterFenced { epoch })));

@@ -88,10 +88,10 @@ async fn one_round(
         set_up(&channel, book, dice).await;
     }
     retry::everything(&channel, book).await.unwrap();
-    audit::everything(&channel, book, dice).await;
     if begins_era {
         change_lasting(&channel, book, dice).await;
     }
+    audit::everything(&channel, book, dice).await;
     let channels = [channel, started.server.connect().await, started.server.connect().await];
     let callers = load::start(&channels, book, dice);
     story.note(&started.end(moment, dice).await);

@@ -14,13 +14,16 @@ const UNARY_MAX: usize = 24;
 /// Asks again. What is answered is noted at once, so this may be cut off anywhere and begun again.
 /// *Errors*: the server is gone.
 pub async fn everything(channel: &Channel, book: &Shared) -> Result<(), Status> {
-    for key in keys(open(book).openings.keys()) {
+    let openings = keys(open(book).openings.keys());
+    for key in openings {
         load::open_session(channel, book, &key).await?;
     }
-    for key in keys(open(book).creations.keys()) {
+    let creations = keys(open(book).creations.keys());
+    for key in creations {
         load::create_payee(channel, book, &key).await?;
     }
-    for key in keys(open(book).deposits.keys()) {
+    let deposits = keys(open(book).deposits.keys());
+    for key in deposits {
         load::deposit(channel, book, &key).await?;
     }
     debits(channel, book).await?;
@@ -36,7 +39,8 @@ pub async fn everything(channel: &Channel, book: &Shared) -> Result<(), Status> 
 }
 
 async fn debits(channel: &Channel, book: &Shared) -> Result<(), Status> {
-    for key in keys(open(book).keyed.keys()).into_iter().take(UNARY_MAX) {
+    let keyed = keys(open(book).keyed.keys());
+    for key in keyed.into_iter().take(UNARY_MAX) {
         let (asked, nothing_happened) = open(book).keyed[&key];
         let tried = if nothing_happened { Try::AfterRefusal } else { Try::Again };
         load::authorize(channel, book, &key, asked, tried).await?;
