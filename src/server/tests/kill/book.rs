@@ -182,6 +182,12 @@ impl Book {
         Some((key, asked))
     }
 
+    /// Returns what was asked, and whether it is certain that nothing came of it; from now on that is not certain.
+    pub fn ask_keyed_again(&mut self, key: &str) -> (Asked, bool) {
+        let (asked, nothing_happened) = self.keyed.get_mut(key).expect("it was asked");
+        (*asked, std::mem::take(nothing_happened))
+    }
+
     /// Notes a unary answer, which says the amount too.
     pub fn hear_decision(&mut self, key: &str, decision: &Decision, tried: Try) {
         let asked = self.keyed[key].0;
