@@ -1,5 +1,11 @@
 //! A data folder that lost or changed anything acknowledged is refused, with exit code 65 and a line that names the place,
 //! and is left as it was. What nobody was told of, torn off at the end of a log, is cut without a word.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that prints its report"
+)]
 
 mod support;
 
@@ -343,7 +349,7 @@ async fn a_torn_tail_is_cut_unless_it_was_durable() {
     let past = Past::make().await;
     past.kept("nothing", |_| {}).await;
     past.kept("a few bytes of a record that never returned", |data| {
-        append(&newest_log(data), b"\x01\x02\x03")
+        append(&newest_log(data), b"\x01\x02\x03");
     })
     .await;
     past.kept("the beginning of a record that never returned", |data| {

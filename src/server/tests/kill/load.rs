@@ -20,7 +20,9 @@ use tonic::{Status, transport::Channel};
 pub const WRITERS: usize = 4;
 const KEYED_CALLERS: usize = 6;
 const SESSIONS: usize = 12;
-const PAYEES_MAX: usize = 40;
+/// Payees that are not blocked.
+const PAYEES: usize = 12;
+const PAYEES_MAX: usize = 500;
 /// The first payees are never blocked.
 const PAYEES_SAFE: usize = 4;
 
@@ -176,7 +178,7 @@ async fn settles(channel: Channel, book: Shared, mut dice: StdRng) {
 pub async fn settle(channel: &Channel, book: &Shared, session: usize) -> Result<(), Status> {
     let session_id = open(book).sessions[session].id.clone();
     let answer = AuthorizerClient::new(channel.clone()).settle(SettleRequest { session_id }).await?;
-    open(book).hear_settled(session, answer.into_inner().settlement.expect("it settles"));
+    open(book).hear_settled(session, answer.get_ref().settlement.as_ref().expect("it settles"));
     Ok(())
 }
 
@@ -220,7 +222,8 @@ pub async fn block(channel: &Channel, book: &Shared, payee: usize) -> Result<(),
 pub async fn plan_payee(channel: &Channel, book: &Shared) -> Result<(), Status> {
     let key = {
         let mut book = open(book);
-        if book.payees.len() + book.creations.len() >= PAYEES_MAX {
+        let used = book.payees.iter().filter(|payee| !payee.is_block_asked).count();
+        if used + book.creations.len() >= PAYEES || book.payees.len() >= PAYEES_MAX {
             return Ok(());
         }
         let key = book.key("payee");
