@@ -9,8 +9,9 @@ export CALLER_DIR := $(PWD)
 
 PROFILE := --release --locked
 DEMO_ARGS ?=
+KILL_ROUNDS ?= 200
 
-.PHONY: help demo test lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test kill-test lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -27,6 +28,9 @@ demo: setup ## build, start a server, pay through it, print the report; TRACE=fi
 
 test: setup ## run every test of the workspace
 	cargo test $(PROFILE) --workspace
+
+kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
+	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) -p tallystick-server --test survives_kill_nine -- --nocapture
 
 bench-check: setup ## run each benchmark once, as a test
 	cargo test $(PROFILE) -p tallystick-benches --benches

@@ -1,5 +1,11 @@
 //! A data folder that lost or changed anything acknowledged is refused, with exit code 65 and a line that names the place,
 //! and is left as it was. What nobody was told of, torn off at the end of a log, is cut without a word.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that prints its report"
+)]
 
 mod support;
 
@@ -39,40 +45,78 @@ impl Past {
         Self { folder, stage }
     }
 
-    /// Copies the folder, damages the copy, and starts a server on it, which must say no and change nothing.
+    /// Copies the folder, damages the copy, and starts a server on it, which must say no, again and again. Once a flipped
+    /// bit is turned back, everything is there: nothing was thrown away meanwhile.
     async fn refusal(&self, fault: &str, damage: impl FnOnce(&Path)) -> String {
         let root = self.copy();
         let data = root.path().join("data");
         damage(&data);
-        let before = contents(&data);
-        let output = run(serve_command(&data)).await;
-        let said = String::from_utf8(output.stderr).unwrap().replace(data.to_str().unwrap(), "DATA");
-        let line = said.lines().rfind(|line| line.starts_with("tallystick: ")).unwrap_or_default().to_owned();
-        println!("| {fault} | {:?} | {line} |", output.status.code());
-        assert_eq!(output.status.code(), Some(CORRUPT), "{fault}: {said}");
-        assert!(output.stdout.is_empty(), "{fault}: it should not have been ready");
-        let after = contents(&data);
-        let changed: Vec<_> = before.iter().filter(|(path, bytes)| after.get(*path) != Some(bytes)).collect();
-        assert!(changed.is_empty(), "{fault}: changed {:?}", changed.iter().map(|(path, _)| path).collect::<Vec<_>>());
+        let line = self.refused_start(fault, &data).await;
+        // Whoever starts it again, as a supervisor does, hears the same.
+        assert_eq!(finding(&self.refused_start(fault, &data).await), finding(&line), "{fault}");
+        if self.heal(&data) {
+            self.serves_all(fault, &data).await;
+        }
+        println!("| {fault} | 65 | {line} |");
         line
     }
 
-    /// Copies the folder, appends to its newest log, and starts a server, which must have everything acknowledged.
+    /// Starts a server that must say no. What it refuses before RocksDB is open, it leaves as it is, byte for byte.
+    async fn refused_start(&self, fault: &str, data: &Path) -> String {
+        let before = contents(data);
+        let output = run(serve_command(data)).await;
+        let said = String::from_utf8(output.stderr).unwrap().replace(data.to_str().unwrap(), "DATA");
+        let line = said.lines().rfind(|line| line.starts_with("tallystick: ")).unwrap_or_default();
+        assert_eq!(output.status.code(), Some(CORRUPT), "{fault}: {said}");
+        assert!(output.stdout.is_empty(), "{fault}: it should not have been ready");
+        let after = contents(data);
+        if line.contains("DATA/journal/") && line.contains(" at byte ") {
+            assert!(before == after, "{fault}: what a look at the logs refuses must stay as it is");
+        }
+        // Opening moves what is in logs into new files; what lies in files of groups and rows stays as it is.
+        for (path, bytes) in before.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "sst")) {
+            assert!(after.get(path) == Some(bytes), "{fault}: {} changed", path.display());
+        }
+        line.to_owned()
+    }
+
+    /// Copies the folder, changes the copy where nothing acknowledged is, and starts a server.
     async fn kept(&self, fault: &str, damage: impl FnOnce(&Path)) {
         let root = self.copy();
         let data = root.path().join("data");
         damage(&data);
-        let server = Server::start(&data).await;
+        self.serves_all(fault, &data).await;
+        println!("| {fault} | serves | all that was acknowledged is there |");
+    }
+
+    /// Turns a flipped bit back. Returns whether there was one.
+    fn heal(&self, data: &Path) -> bool {
+        let original = self.folder.path().join("data");
+        let mut healed = false;
+        for (path, bytes) in contents(&original) {
+            let damaged = data.join(path.strip_prefix(&original).unwrap());
+            let Ok(found) = fs::read(&damaged) else { continue };
+            let flipped = found.iter().zip(&bytes).filter(|(a, b)| a != b).count();
+            if found.len() == bytes.len() && flipped == 1 {
+                fs::write(&damaged, bytes).unwrap();
+                healed = true;
+            }
+        }
+        healed
+    }
+
+    /// Starts a server, which must know everything acknowledged and go on from there.
+    async fn serves_all(&self, fault: &str, data: &Path) {
+        let server = Server::start(data).await;
         let channel = server.connect().await;
         assert_eq!(self.stage.show(&channel).await.spent_nanos, 2 * DEBITS as u64, "{fault}");
         for key in keys("first").chain(keys("second")) {
-            let again = self.stage.authorize(&channel, &key).await.unwrap_or_else(|no| panic!("{}", reason(&no)));
+            let again =
+                self.stage.authorize(&channel, &key).await.unwrap_or_else(|no| panic!("{}", reason(&no)));
             assert!(again.replayed, "{fault}: {key} was decided again");
         }
-        // And it goes on from there.
         assert!(!self.stage.authorize(&channel, "new").await.unwrap().replayed);
         assert_eq!(server.stop().await.code, Some(0), "{fault}");
-        println!("| {fault} | serves | all that was acknowledged is there |");
     }
 
     fn copy(&self) -> tempfile::TempDir {
@@ -94,6 +138,12 @@ impl Past {
         read.unwrap();
         (first_seqs, last, store.index().floor().unwrap().unwrap().seq)
     }
+}
+
+/// Returns what was found, and where. Whether RocksDB meets a damaged block as it opens or as it reads depends on how far
+/// it has come with moving files.
+fn finding(line: &str) -> &str {
+    line.split_once(" corrupt data at ").map_or(line, |(_, finding)| finding)
 }
 
 fn keys(life: &str) -> impl Iterator<Item = String> {
@@ -128,6 +178,8 @@ fn contents(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "sst" || extension == "log"))
         .map(|path| (path.clone(), fs::read(path).unwrap()))
+        // Each start begins a new, empty log.
+        .filter(|(_, bytes)| !bytes.is_empty())
         .chain([(data.join("FORMAT"), fs::read(data.join("FORMAT")).unwrap())])
         .collect()
 }
@@ -199,11 +251,15 @@ async fn a_flipped_bit_is_refused_wherever_it_is() {
     let needle = format!("{:-<128}", "first-20");
     let line = past
         .refusal("bit in a file of groups", |data| {
-            let hits = files(&data.join("journal"), "sst").into_iter().filter(|f| flip_bit_in(f, needle.as_bytes()));
+            let hits =
+                files(&data.join("journal"), "sst").into_iter().filter(|f| flip_bit_in(f, needle.as_bytes()));
             assert_eq!(hits.count(), 1);
         })
         .await;
-    assert_says(&line, &[NOT_RECOVERED, "journal: ", ".sst", "checksum"]);
+    assert_says(
+        &line,
+        &["corrupt data at journal: Corruption: block checksum mismatch", "DATA/journal/", ".sst"],
+    );
 
     let line = past
         .refusal("bit in a checkpoint", |data| {
@@ -215,7 +271,10 @@ async fn a_flipped_bit_is_refused_wherever_it_is() {
             flip_bit(&file, usize::try_from(middle).unwrap());
         })
         .await;
-    assert_says(&line, &[NOT_RECOVERED, "checkpoint: ", ".sst", "checksum"]);
+    assert_says(
+        &line,
+        &["corrupt data at checkpoint: Corruption: block checksum mismatch", "DATA/index/", ".sst"],
+    );
 
     let line = past
         .refusal("bit in the index's log", |data| {
@@ -235,10 +294,12 @@ async fn a_missing_group_is_refused() {
     // A journal put together anew without one group: what a lost file comes to.
     let gap = first_seqs.len() - 5;
     let (missing, next) = (first_seqs[gap], first_seqs[gap + 1]);
-    let line = past.refusal("a group missing beyond the floor", |data| without(data, |seq| seq == missing)).await;
+    let line =
+        past.refusal("a group missing beyond the floor", |data| without(data, |seq| seq == missing)).await;
     assert_says(&line, &[NOT_RECOVERED, &format!("records {missing} to {} are missing", next - 1)]);
 
-    let line = past.refusal("all groups missing from the floor on", |data| without(data, |seq| seq >= floor)).await;
+    let line =
+        past.refusal("all groups missing from the floor on", |data| without(data, |seq| seq >= floor)).await;
     assert_says(&line, &[NOT_RECOVERED, "journal: it ends at seq ", &format!("but {floor} was durable")]);
 
     let line = past
@@ -248,19 +309,19 @@ async fn a_missing_group_is_refused() {
         .await;
     assert_says(&line, &[NOT_OPENED, ".sst"]);
 
-    let line = past.refusal("the journal's folder emptied", |data| {
-        fs::remove_dir_all(data.join("journal")).unwrap();
-        fs::create_dir(data.join("journal")).unwrap();
-    })
-    .await;
+    let line = past
+        .refusal("the journal's folder emptied", |data| {
+            fs::remove_dir_all(data.join("journal")).unwrap();
+            fs::create_dir(data.join("journal")).unwrap();
+        })
+        .await;
     assert_says(&line, &[NOT_RECOVERED, "journal: it ends at seq 0, ", "acknowledged records are missing"]);
 
-    let line = past.refusal("the index's folder emptied", |data| {
+    // The index is made from the journal, and this journal has never been trimmed.
+    past.kept("the index's folder emptied, the journal whole", |data| {
         fs::remove_dir_all(data.join("index")).unwrap();
-        fs::create_dir(data.join("index")).unwrap();
     })
     .await;
-    assert_says(&line, &[NOT_RECOVERED]);
 }
 
 /// Writes the journal anew without some of its groups, through the store, as if they had never been written.
@@ -287,7 +348,10 @@ fn without(data: &Path, is_lost: impl Fn(u64) -> bool) {
 async fn a_torn_tail_is_cut_unless_it_was_durable() {
     let past = Past::make().await;
     past.kept("nothing", |_| {}).await;
-    past.kept("a few bytes of a record that never returned", |data| append(&newest_log(data), b"\x01\x02\x03")).await;
+    past.kept("a few bytes of a record that never returned", |data| {
+        append(&newest_log(data), b"\x01\x02\x03");
+    })
+    .await;
     past.kept("the beginning of a record that never returned", |data| {
         let mut begun = vec![0xde, 0xad, 0xbe, 0xef, 0xff, 0x0f, 1];
         begun.extend_from_slice(&[0x55; 300]);
@@ -326,7 +390,10 @@ async fn a_torn_tail_is_cut_unless_it_was_durable() {
             set_floor(data, end.unwrap());
         })
         .await;
-    assert_says(&line, &[NOT_RECOVERED, "journal: it ends at seq ", "was durable: acknowledged records are missing"]);
+    assert_says(
+        &line,
+        &[NOT_RECOVERED, "journal: it ends at seq ", "was durable: acknowledged records are missing"],
+    );
 }
 
 /// Moves the durable floor as a start does, with the journal put aside.

@@ -2,6 +2,12 @@
 //! the callers' half of the tally and the server's are laid together: nothing heard is lost, nothing is decided twice.
 //!
 //! `KILL_ROUNDS` says how many deaths, `KILL_SEED` repeats the dice (not the interleavings, which are the machine's).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that prints its report"
+)]
 
 mod kill;
 mod support;
@@ -46,7 +52,16 @@ async fn nothing_heard_is_lost_and_nothing_happens_twice() {
     for round in 0..rounds {
         let moment = Moment::throw(round, &mut dice);
         println!("round {round}: {moment:?}");
-        one_round(&data, &book, &mut dice, moment, &mut story, round % LASTING_ROUNDS == 0).await;
+        revive(&data, &book, &mut dice, moment, &mut story).await;
+        let started = Started::new(&data, [1, 1, 500, 20_000][dice.random_range(0..4)]).await;
+        let channel = started.server.connect().await;
+        if round == 0 {
+            set_up(&channel, &book, &mut dice).await;
+        }
+        if round % LASTING_ROUNDS == 0 {
+            change_lasting(&channel, &book, &mut dice).await;
+        }
+        story.note(&one_life(started, channel, &book, &mut dice, moment).await);
         *story.deaths.entry(moment).or_default() += 1;
     }
     finish(&data, &book, &mut dice, &mut story).await;
@@ -58,14 +73,8 @@ fn from_env<T: std::str::FromStr>(name: &str, otherwise: T) -> T {
     text.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-async fn one_round(
-    data: &Path,
-    book: &Shared,
-    dice: &mut StdRng,
-    moment: Moment,
-    story: &mut Story,
-    begins_era: bool,
-) {
+/// Does what may happen to a server before it serves.
+async fn revive(data: &Path, book: &Shared, dice: &mut StdRng, moment: Moment, story: &mut Story) {
     if moment == Moment::Start {
         for _ in 0..dice.random_range(1..4) {
             kill_at_start(data, dice).await;
@@ -81,21 +90,23 @@ async fn one_round(
         }
         story.note(&cut_off.server.kill().await);
     }
-    let checkpoint_records = [1, 1, 500, 20_000][dice.random_range(0..4)];
-    let started = Started::new(data, checkpoint_records).await;
-    let channel = started.server.connect().await;
-    if open(book).accounts.is_empty() {
-        set_up(&channel, book, dice).await;
-    }
+}
+
+/// Compares what came back, then lets callers work until the server ends.
+async fn one_life(
+    started: Started,
+    channel: Channel,
+    book: &Shared,
+    dice: &mut StdRng,
+    moment: Moment,
+) -> End {
     retry::everything(&channel, book).await.unwrap();
-    if begins_era {
-        change_lasting(&channel, book, dice).await;
-    }
     audit::everything(&channel, book, dice).await;
     let channels = [channel, started.server.connect().await, started.server.connect().await];
     let callers = load::start(&channels, book, dice);
-    story.note(&started.end(moment, dice).await);
+    let end = started.end(moment, dice).await;
     timeout(PATIENCE, callers.join_all()).await.expect("callers end with the server");
+    end
 }
 
 async fn set_up(channel: &Channel, book: &Shared, dice: &mut StdRng) {

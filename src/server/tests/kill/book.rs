@@ -151,7 +151,13 @@ impl Book {
     /// Picks a debit in a session that callers still use; `None` when there is none.
     pub fn pick(&self, dice: &mut StdRng) -> Option<Asked> {
         let session = self.pick_session(dice, |session| !session.is_left)?;
-        let payee = dice.random_range(0..self.payees.len());
+        // Mostly one that can be paid, or else the blocked ones would in the end make up everything.
+        let payees: Vec<usize> = if dice.random_ratio(1, 10) {
+            (0..self.payees.len()).collect()
+        } else {
+            (0..self.payees.len()).filter(|at| !self.payees[*at].is_block_asked).collect()
+        };
+        let payee = payees[dice.random_range(0..payees.len())];
         let amount = if dice.random_ratio(1, 50) { 1_000_000 } else { dice.random_range(1..=1_000) };
         Some(Asked { session, payee, amount })
     }
@@ -180,6 +186,12 @@ impl Book {
         let key = self.key("debit");
         self.keyed.insert(key.clone(), (asked, false));
         Some((key, asked))
+    }
+
+    /// Returns what was asked, and whether it is certain that nothing came of it; from now on that is not certain.
+    pub fn ask_keyed_again(&mut self, key: &str) -> (Asked, bool) {
+        let (asked, nothing_happened) = self.keyed.get_mut(key).expect("it was asked");
+        (*asked, std::mem::take(nothing_happened))
     }
 
     /// Notes a unary answer, which says the amount too.
@@ -324,11 +336,11 @@ impl Book {
         payee.assert_stopped();
     }
 
-    pub fn hear_settled(&mut self, session: usize, settlement: Settlement) {
+    pub fn hear_settled(&mut self, session: usize, settlement: &Settlement) {
         self.settlings.remove(&session);
         self.sessions[session].is_left = true;
         let before = self.told.insert(settlement.session_id.clone(), settlement.clone());
-        assert!(before.is_none_or(|before| before == settlement), "settled twice: {settlement:?}");
+        assert!(before.is_none_or(|before| before == *settlement), "settled twice: {settlement:?}");
     }
 
     pub fn hear_page(&mut self, after_seq: u64, page: &[Settlement]) {

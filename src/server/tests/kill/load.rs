@@ -9,10 +9,10 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::{collections::VecDeque, time::Duration};
 use tallystick_client::ClientError;
 use tallystick_proto::v1::{
-    AuthorizeRequest, BlockPayeeRequest, CreatePayeeRequest, DepositRequest, GetSessionRequest,
-    ListSettlementsRequest, OpenSessionRequest, Refusal, SettleRequest, accounts_client::AccountsClient,
-    authorize_request::Intent, authorizer_client::AuthorizerClient, payees_client::PayeesClient,
-    settlements_client::SettlementsClient,
+    AuthorizeRequest, BlockPayeeRequest, CreatePayeeRequest, DepositRequest, GetAccountRequest,
+    GetSessionRequest, ListSettlementsRequest, OpenSessionRequest, Refusal, SettleRequest,
+    accounts_client::AccountsClient, authorize_request::Intent, authorizer_client::AuthorizerClient,
+    payees_client::PayeesClient, settlements_client::SettlementsClient,
 };
 use tokio::{task::JoinSet, time::sleep};
 use tonic::{Status, transport::Channel};
@@ -20,7 +20,9 @@ use tonic::{Status, transport::Channel};
 pub const WRITERS: usize = 4;
 const KEYED_CALLERS: usize = 6;
 const SESSIONS: usize = 12;
-const PAYEES_MAX: usize = 40;
+/// Payees that are not blocked.
+const PAYEES: usize = 12;
+const PAYEES_MAX: usize = 500;
 /// The first payees are never blocked.
 const PAYEES_SAFE: usize = 4;
 
@@ -61,7 +63,9 @@ async fn streams(writer: usize, channel: Channel, book: Shared, mut dice: StdRng
             }
         }
         let Some(items) = flying.front() else {
-            sleep(Duration::from_millis(5)).await;
+            if idle(&channel, &book).await.is_err() {
+                return;
+            }
             continue;
         };
         if pipe.hear(items, Try::First).await.is_err() {
@@ -71,12 +75,21 @@ async fn streams(writer: usize, channel: Channel, book: Shared, mut dice: StdRng
     }
 }
 
+/// Waits a little where there is nothing to do. *Errors*: the server is gone.
+async fn idle(channel: &Channel, book: &Shared) -> Result<(), Status> {
+    sleep(Duration::from_millis(5)).await;
+    let account_id = open(book).accounts[0].clone();
+    AccountsClient::new(channel.clone()).get_account(GetAccountRequest { account_id }).await.map(drop)
+}
+
 /// Pays under keys, one after another.
 async fn pays(channel: Channel, book: Shared, mut dice: StdRng) {
     loop {
         let intent = open(&book).ask_keyed(&mut dice);
         let Some((key, asked)) = intent else {
-            sleep(Duration::from_millis(5)).await;
+            if idle(&channel, &book).await.is_err() {
+                return;
+            }
             continue;
         };
         if authorize(&channel, &book, &key, asked, Try::First).await.is_err() {
@@ -152,8 +165,11 @@ async fn settles(channel: Channel, book: Shared, mut dice: StdRng) {
             }
             picked
         };
-        let Some(session) = picked else { continue };
-        if settle(&channel, &book, session).await.is_err() {
+        let done = match picked {
+            Some(session) => settle(&channel, &book, session).await,
+            None => idle(&channel, &book).await,
+        };
+        if done.is_err() {
             return;
         }
     }
@@ -162,7 +178,7 @@ async fn settles(channel: Channel, book: Shared, mut dice: StdRng) {
 pub async fn settle(channel: &Channel, book: &Shared, session: usize) -> Result<(), Status> {
     let session_id = open(book).sessions[session].id.clone();
     let answer = AuthorizerClient::new(channel.clone()).settle(SettleRequest { session_id }).await?;
-    open(book).hear_settled(session, answer.into_inner().settlement.expect("it settles"));
+    open(book).hear_settled(session, answer.get_ref().settlement.as_ref().expect("it settles"));
     Ok(())
 }
 
@@ -206,7 +222,8 @@ pub async fn block(channel: &Channel, book: &Shared, payee: usize) -> Result<(),
 pub async fn plan_payee(channel: &Channel, book: &Shared) -> Result<(), Status> {
     let key = {
         let mut book = open(book);
-        if book.payees.len() + book.creations.len() >= PAYEES_MAX {
+        let used = book.payees.iter().filter(|payee| !payee.is_block_asked).count();
+        if used + book.creations.len() >= PAYEES || book.payees.len() >= PAYEES_MAX {
             return Ok(());
         }
         let key = book.key("payee");
@@ -251,7 +268,8 @@ pub async fn deposit(channel: &Channel, book: &Shared, key: &str) -> Result<(), 
 async fn plan_session(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
     let key = {
         let mut book = open(book);
-        if book.live.len() + book.openings.len() >= SESSIONS {
+        let used = book.live.iter().filter(|at| !book.sessions[**at].is_left).count();
+        if used + book.openings.len() >= SESSIONS {
             return Ok(());
         }
         plan_opening(&mut book, dice, "")
@@ -263,7 +281,7 @@ pub fn plan_opening(book: &mut Book, dice: &mut StdRng, reference: &str) -> Stri
     let (cap_nanos, ttl) = match dice.random_range(0..10) {
         _ if reference == "lasting" => (1 << 40, Duration::from_hours(240)),
         0 => (1 << 30, Duration::from_millis(dice.random_range(50..1_500))),
-        1..6 => (dice.random_range(1_000..3_000_000), Duration::from_hours(24)),
+        1..5 => (dice.random_range(1_000..10_000_000), Duration::from_hours(24)),
         _ => (1 << 36, Duration::from_hours(24)),
     };
     let default_payee_cap_nanos = if dice.random_ratio(2, 3) { (cap_nanos / 4).max(1) } else { 0 };

@@ -2,8 +2,12 @@
 //! after a restart (`retry`), and the comparison of both halves (`audit`).
 //! Never: looks into the server; all that is known was heard by a caller.
 
-// `allow-unwrap-in-tests` does not reach modules of tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "`allow-unwrap-in-tests` does not reach modules of tests"
+)]
+#![allow(missing_docs, unreachable_pub, reason = "a module of a test binary")]
 
 pub mod audit;
 pub mod book;

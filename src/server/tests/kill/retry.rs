@@ -41,7 +41,7 @@ pub async fn everything(channel: &Channel, book: &Shared) -> Result<(), Status> 
 async fn debits(channel: &Channel, book: &Shared) -> Result<(), Status> {
     let keyed = keys(open(book).keyed.keys());
     for key in keyed.into_iter().take(UNARY_MAX) {
-        let (asked, nothing_happened) = open(book).keyed[&key];
+        let (asked, nothing_happened) = open(book).ask_keyed_again(&key);
         let tried = if nothing_happened { Try::AfterRefusal } else { Try::Again };
         load::authorize(channel, book, &key, asked, tried).await?;
     }
