@@ -23,7 +23,7 @@ macro_rules! id {
 id!(account, AccountId, "must begin with acc_");
 id!(payee, PayeeId, "must begin with pay_");
 id!(session, SessionId, "must begin with ses_");
-id!(settlement, SettlementId, "must begin with set_");
+id!(settlement, SettlementId, "must begin with set_, or with ses_ for a session's");
 id!(writer, WriterId, "must begin with wri_");
 
 /// Makes a status of (field, rule).

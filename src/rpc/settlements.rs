@@ -1,7 +1,7 @@
 //! Owns: the `Settlements` service. Never: a rule.
 
 use crate::{deadline::Deadline, decode, encode, service::Shared, status};
-use tallystick_core::SettlementId;
+use tallystick_core::{SessionId, SettlementId};
 use tallystick_engine::Engine;
 use tallystick_proto::v1::{self, settlements_server::Settlements};
 use tonic::{Request, Response, Status};
@@ -10,10 +10,12 @@ pub(crate) struct SettlementsFace(pub(crate) Shared);
 
 /// Reads a settlement's id, or the id of the session that it settles.
 fn settlement_id(text: &str) -> Result<SettlementId, Status> {
-    match decode::session(text, "settlement_id") {
-        Ok(session) => Ok(session.settlement()),
-        Err(_) => decode::settlement(text, "settlement_id").map_err(decode::refuse),
-    }
+    let id = if text.starts_with(SessionId::PREFIX) {
+        decode::session(text, "settlement_id").map(SessionId::settlement)
+    } else {
+        decode::settlement(text, "settlement_id")
+    };
+    id.map_err(decode::refuse)
 }
 
 #[tonic::async_trait]

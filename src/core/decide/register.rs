@@ -157,3 +157,32 @@ pub fn post_settlement(partition: &Partition, source: u16, outgoing: &Outgoing) 
     }
     Decided::Record(Record::SettlementPosted(SettlementPosted { source, outgoing: *outgoing }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Amount, Currency, Stamp, Time, Total};
+
+    const STAMP: Stamp = Stamp { partition: 0, at: Time::from_ns(1), actor: 0 };
+
+    /// No caller lives long enough to get here over the wire: it takes 2^33 of the greatest deposits.
+    #[test]
+    fn deposits_stop_at_the_greatest_total() {
+        let (mut partition, currency) = (Partition::new(0), Currency::from_number(840));
+        let create = CreateAccount { key: b"account", currency, reference: "" };
+        let Ok(Decided::Record(created)) = create_account(&partition, &create, 1) else { panic!("refused") };
+        partition.apply(1, &STAMP, &created);
+        let id = partition.accounts.iter().next().unwrap().1.id;
+        let deposit_of =
+            |nanos| Deposit { account: id, key: b"deposit", amount: Amount::from_nanos(nanos), currency };
+        let below = Total::MAX.checked_sub(Total::from_nanos(7)).unwrap();
+        partition.accounts.get_mut(id.slot()).unwrap().deposited = below;
+
+        let refusal = deposit(&partition, &deposit_of(8)).unwrap_err();
+        assert!(matches!(refusal, Refusal::Malformed { field: "amount_nanos", .. }), "{refusal:?}");
+        let Ok(Decided::Record(Record::Deposited(last))) = deposit(&partition, &deposit_of(7)) else {
+            panic!("refused")
+        };
+        assert_eq!(last.deposited_after, Total::MAX);
+    }
+}

@@ -13,11 +13,15 @@ mod support;
 use std::{path::Path, time::Duration};
 use support::{PATIENCE, Server, Stage, serve_command};
 use tallystick_proto::v1::{
-    AuthorizeStreamRequest, AuthorizeStreamResponse, DebitBatch, GetSessionRequest, Hello, Outcome, StreamDebit,
-    authorize_stream_request::Message as Ask, authorize_stream_response::Message as Answer,
+    AuthorizeStreamRequest, AuthorizeStreamResponse, DebitBatch, GetSessionRequest, Hello, Outcome,
+    StreamDebit, authorize_stream_request::Message as Ask, authorize_stream_response::Message as Answer,
     authorizer_client::AuthorizerClient,
 };
-use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel};
 
@@ -26,13 +30,13 @@ const MIB: u64 = 1 << 20;
 const PERMIT_BYTES: u64 = 64 * MIB;
 /// The same, what HTTP/2 may buffer for four connections (16 MiB each), and what an idle server may grow by besides.
 const GROWTH_MAX: u64 = PERMIT_BYTES + 4 * 16 * MIB + 64 * MIB;
-/// More than one stream may have in flight in all: 64 batches.
+/// Far more than one stream may have in flight.
 const BATCHES: u64 = 1_000;
 const BATCH: u64 = 10_000;
 const SLOW_READERS: usize = 4;
 const IDLE_STREAMS: usize = 1_000;
 /// What a stream that does nothing may cost.
-const IDLE_BYTES_MAX: u64 = 32 << 10;
+const IDLE_BYTES_MAX: u64 = 64 << 10;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_costs_bounded_memory() {
@@ -53,12 +57,14 @@ async fn a_slow_reader_costs_bounded_memory() {
     let sent = SLOW_READERS as u64 * BATCHES * BATCH;
     println!("{stuck_at} of {sent} debits were taken in, then no more");
     assert!(stuck_at < sent, "all of it was taken in");
-    // Not more than 64 batches a stream, whatever they cost.
-    assert!(stuck_at <= SLOW_READERS as u64 * 64 * BATCH + 1, "{stuck_at}");
+    // A batch of this size is taken to cost 3.8 MB, and one stream may hold an eighth of the streams' 48 MiB; one batch
+    // more passes that bound, and one more is in HTTP/2's hands.
+    assert!(stuck_at <= SLOW_READERS as u64 * 4 * BATCH + 1, "{stuck_at}");
 
     for nth in 0..20 {
         let key = format!("meanwhile {nth}");
-        let decision = timeout(PATIENCE, stage.authorize(&channel, &key)).await.expect("others are served").unwrap();
+        let decision =
+            timeout(PATIENCE, stage.authorize(&channel, &key)).await.expect("others are served").unwrap();
         assert_eq!(decision.outcome(), Outcome::Approved);
     }
     let mut stream = Stream::open(&channel).await;
@@ -72,8 +78,10 @@ async fn a_slow_reader_costs_bounded_memory() {
     assert!(grown < GROWTH_MAX, "{grown} bytes");
 
     // What the slow ones were not told is decided all the same; whoever hangs up holds nothing up.
-    drop(slow);
-    assert_eq!(server.stop().await.code, Some(0));
+    drop((slow, stream));
+    let end = server.stop().await;
+    assert_eq!(end.code, Some(0), "{}", end.log);
+    assert!(!end.log.contains("did not end in time"), "{}", end.log);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -99,32 +107,34 @@ async fn a_thousand_idle_streams_cost_little() {
     }
 }
 
-/// Sends and never reads, on a connection of its own.
-struct SlowReader {
-    sender: JoinHandle<()>,
-    _stream: Streaming<AuthorizeStreamResponse>,
-}
+/// Sends and never reads, on a connection and a runtime of its own: dropped, it is gone as a killed process is.
+struct SlowReader(Option<Runtime>);
 
 impl SlowReader {
     async fn start(server: &Server, stage: &Stage) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap();
         // The least that HTTP/2 allows without asking: answers stand still early.
-        let channel = channel.initial_stream_window_size(65_535).connect().await.unwrap();
-        let Stream { asks, answers } = Stream::open(&channel).await;
-        let stage = stage.clone();
-        let sender = tokio::spawn(async move {
+        let channel = channel.initial_stream_window_size(65_535);
+        let (stage, (tell, begun)) = (stage.clone(), oneshot::channel());
+        runtime.spawn(async move {
+            let Stream { asks, answers: _never_read } = Stream::open(&channel.connect().await.unwrap()).await;
+            tell.send(()).unwrap();
             for batch_id in 0..BATCHES {
-                // The receiving end lives as long as the stream.
-                let _ = asks.send(request(Ask::Batch(batch(&stage, batch_id, BATCH)))).await;
+                asks.send(request(Ask::Batch(batch(&stage, batch_id, BATCH)))).await.unwrap();
             }
+            std::future::pending::<()>().await;
         });
-        Self { sender, _stream: answers }
+        timeout(PATIENCE, begun).await.expect("it should have begun").unwrap();
+        Self(Some(runtime))
     }
 }
 
 impl Drop for SlowReader {
     fn drop(&mut self) {
-        self.sender.abort();
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -176,7 +186,8 @@ fn request(message: Ask) -> AuthorizeStreamRequest {
 
 /// Returns the debits that follow those of all batches before.
 fn batch(stage: &Stage, batch_id: u64, debits: u64) -> DebitBatch {
-    let debit = |nth| StreamDebit { amount_nanos: 1, number: batch_id * debits + nth, ..StreamDebit::default() };
+    let debit =
+        |nth| StreamDebit { amount_nanos: 1, number: batch_id * debits + nth, ..StreamDebit::default() };
     DebitBatch {
         batch_id,
         session_ids: vec![stage.session_id.clone()],

@@ -5,9 +5,7 @@ use super::{
     expected::{KEYS_EXHAUSTED, TOO_MANY_WRITERS},
     stream::batch,
 };
-use tallystick_proto::v1::{
-    AuthorizeRequest, Outcome, StreamDebit, WriterNumber, authorize_request::Intent,
-};
+use tallystick_proto::v1::{AuthorizeRequest, Outcome, StreamDebit, WriterNumber, authorize_request::Intent};
 
 const KEYS: usize = 65_536;
 const WRITERS: usize = 64;

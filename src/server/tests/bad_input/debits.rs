@@ -47,7 +47,11 @@ fn ids(world: &World, fresh: &AuthorizeRequest) -> Vec<Row> {
         ("session expired and swept", RETIRED, session(&world.expired_id)),
         ("session empty", malformed("session_id"), session("")),
         ("session is an account", malformed("session_id"), session(&stage.account_id)),
-        ("session is its settlement", malformed("session_id"), session(&stage.session_id.replace("ses", "set"))),
+        (
+            "session is its settlement",
+            malformed("session_id"),
+            session(&stage.session_id.replace("ses", "set")),
+        ),
         ("session in upper case", malformed("session_id"), session(&stage.session_id.to_uppercase())),
         ("payee unknown", unknown("UNKNOWN_PAYEE"), payee(&unknown_payee())),
         ("payee empty", malformed("payee_id"), payee("")),
@@ -69,8 +73,16 @@ fn fields(fresh: &AuthorizeRequest) -> Vec<Row> {
         ("key empty", malformed("idempotency_key"), key(String::new())),
         ("key of 256 bytes", malformed("idempotency_key"), key("k".repeat(256))),
         ("reference of 129 bytes", malformed("reference"), with(fresh, |r| r.reference = "r".repeat(129))),
-        ("evidence hash of 31 bytes", malformed("evidence_hash"), with(fresh, |r| r.evidence_hash = vec![1; 31])),
-        ("evidence hash of 64 bytes", malformed("evidence_hash"), with(fresh, |r| r.evidence_hash = vec![1; 64])),
+        (
+            "evidence hash of 31 bytes",
+            malformed("evidence_hash"),
+            with(fresh, |r| r.evidence_hash = vec![1; 31]),
+        ),
+        (
+            "evidence hash of 64 bytes",
+            malformed("evidence_hash"),
+            with(fresh, |r| r.evidence_hash = vec![1; 64]),
+        ),
     ]
 }
 
@@ -106,7 +118,11 @@ async fn by_number(world: &World) {
     world.approved(by(2, 1, 0)).await;
     let rows = vec![
         ("writer unknown", unknown("UNKNOWN_WRITER"), writer(&unknown_writer(), 1, 1, 0)),
-        ("writer is a session", malformed("writer_number.writer_id"), writer(&world.stage.session_id, 1, 1, 0)),
+        (
+            "writer is a session",
+            malformed("writer_number.writer_id"),
+            writer(&world.stage.session_id, 1, 1, 0),
+        ),
         ("writer empty", malformed("writer_number.writer_id"), writer("", 1, 1, 0)),
         ("number 0", malformed("number"), by(2, 0, 0)),
         ("acked_through as great as the number", malformed("acked_through"), by(2, 2, 2)),
@@ -116,7 +132,11 @@ async fn by_number(world: &World) {
         ("an old epoch", fenced("2"), by(1, 2, 0)),
         ("epoch 0", fenced("2"), by(0, 2, 0)),
         ("an epoch never given out", malformed("epoch"), by(3, 2, 0)),
-        ("number again, other amount", key_reused("amount_nanos"), with(&by(2, 1, 0), |r| r.amount_nanos = 8)),
+        (
+            "number again, other amount",
+            key_reused("amount_nanos"),
+            with(&by(2, 1, 0), |r| r.amount_nanos = 8),
+        ),
         (
             "number again, other payee",
             key_reused("payee_id"),
@@ -127,7 +147,11 @@ async fn by_number(world: &World) {
             key_reused("currency"),
             with(&by(2, 1, 0), |r| r.currency = "USD".into()),
         ),
-        ("number again, other reference", key_reused("reference"), with(&by(2, 1, 0), |r| r.reference.push('x'))),
+        (
+            "number again, other reference",
+            key_reused("reference"),
+            with(&by(2, 1, 0), |r| r.reference.push('x')),
+        ),
         (
             "number again, other evidence",
             key_reused("evidence_hash"),

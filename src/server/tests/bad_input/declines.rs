@@ -2,7 +2,7 @@
 
 use super::{World, ledger::with, opening, span, stream::batch};
 use tallystick_proto::v1::{
-    AuthorizeRequest, BlockPayeeRequest, DeclineCode, Decision, Level, Next, NextAction, OpenSessionRequest,
+    AuthorizeRequest, BlockPayeeRequest, Decision, DeclineCode, Level, Next, NextAction, OpenSessionRequest,
     OpenSessionResponse, Outcome, PayeeCap, SettleRequest, StreamDebit,
 };
 

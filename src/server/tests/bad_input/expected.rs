@@ -94,7 +94,11 @@ impl Said {
     pub(crate) fn assert_is(&self, expected: &Expected, sent: &str) {
         // The transport watches deadlines too, and answers first when a message's body is still on its way.
         if expected.reason == DEADLINE.reason && self.reason.is_empty() {
-            assert_eq!((self.code, self.message.as_str()), (Some(Code::Cancelled), "Timeout expired"), "{sent}");
+            assert_eq!(
+                (self.code, self.message.as_str()),
+                (Some(Code::Cancelled), "Timeout expired"),
+                "{sent}"
+            );
             return;
         }
         assert_eq!(self.code, expected.code, "{sent}: {self:?}");
@@ -106,7 +110,9 @@ impl Said {
             "MALFORMED" => self.assert_names_the_field(expected, sent),
             "NUMBER_GAP" | "NOT_ATTEMPTED" => assert_eq!(self.fact("expected"), expected.named, "{sent}"),
             "KEY_REUSED" if self.code.is_some() => assert_eq!(self.fact("field"), expected.named, "{sent}"),
-            "WRITER_FENCED" if self.code.is_some() => assert_eq!(self.fact("epoch"), expected.named, "{sent}"),
+            "WRITER_FENCED" if self.code.is_some() => {
+                assert_eq!(self.fact("epoch"), expected.named, "{sent}");
+            }
             _ => {}
         }
         assert!(self.message.contains(expected.named), "{sent}: {self:?} does not name {}", expected.named);

@@ -1,7 +1,11 @@
 //! Owns: a server with a stage set on it, and the assertion that what was sent was refused in the expected words and that
 //! nothing changed by it. Never: what is sent; that is the sections'.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a support module of a test is no `#[test]` to clippy")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a support module of a test is no `#[test]` to clippy"
+)]
 
 pub(crate) mod bounds;
 pub(crate) mod debits;
@@ -100,7 +104,8 @@ impl World {
         self.settled_id = self.open(self.opening()).await;
         let settle = v1::SettleRequest { session_id: self.settled_id.clone() };
         self.authorizer().settle(settle).await.unwrap();
-        self.expired_id = self.open(v1::OpenSessionRequest { ttl: span(0, 1_000_000), ..self.opening() }).await;
+        self.expired_id =
+            self.open(v1::OpenSessionRequest { ttl: span(0, 1_000_000), ..self.opening() }).await;
         let swept = async {
             while self.session(&self.expired_id).await.settlement.is_none() {
                 tokio::time::sleep(Duration::from_millis(10)).await;

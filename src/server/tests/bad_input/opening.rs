@@ -82,11 +82,7 @@ fn amounts(base: &OpenSessionRequest) -> Vec<Row> {
             with(base, |r| r.default_payee_cap_nanos = u64::MAX),
         ),
         ("debit_min 2^63", malformed("debit_min_nanos"), with(base, |r| r.debit_min_nanos = 1 << 63)),
-        (
-            "debit_max 2^64-1",
-            malformed("debit_max_nanos"),
-            with(base, |r| r.debit_max_nanos = u64::MAX),
-        ),
+        ("debit_max 2^64-1", malformed("debit_max_nanos"), with(base, |r| r.debit_max_nanos = u64::MAX)),
         (
             "debit_max below debit_min",
             malformed("debit_max_nanos"),
@@ -148,11 +144,7 @@ fn payees(world: &World, base: &OpenSessionRequest) -> Vec<Row> {
             malformed("payee_caps.payee_id"),
             with(base, |r| (r.payee_ids, r.payee_caps) = (vec![one.clone()], vec![cap(other, 1)])),
         ),
-        (
-            "payee cap 0",
-            malformed("payee_caps.cap_nanos"),
-            with(base, |r| r.payee_caps = vec![cap(one, 0)]),
-        ),
+        ("payee cap 0", malformed("payee_caps.cap_nanos"), with(base, |r| r.payee_caps = vec![cap(one, 0)])),
         (
             "payee cap 2^63",
             malformed("payee_caps.cap_nanos"),
@@ -179,11 +171,7 @@ fn payees(world: &World, base: &OpenSessionRequest) -> Vec<Row> {
             with(base, |r| r.payee_caps = vec![cap(&unknown_payee(), 1)]),
         ),
         ("account unknown", unknown("UNKNOWN_ACCOUNT"), with(base, |r| r.account_id = unknown_account())),
-        (
-            "account is a payee",
-            malformed("account_id"),
-            with(base, |r| r.account_id.clone_from(one)),
-        ),
+        ("account is a payee", malformed("account_id"), with(base, |r| r.account_id.clone_from(one))),
     ]
 }
 
@@ -235,7 +223,11 @@ fn reused(world: &World) -> Vec<Row> {
         ("key again, other currency", key_reused("currency"), with(base, |r| r.currency = "EUR".into())),
         ("key again, other cap", key_reused("cap_nanos"), with(base, |r| r.cap_nanos += 1)),
         ("key again, other ttl", key_reused("ttl"), with(base, |r| r.ttl = span(3_600, 1))),
-        ("key again, other not_before", key_reused("not_before"), with(base, |r| r.not_before = at(world, 2))),
+        (
+            "key again, other not_before",
+            key_reused("not_before"),
+            with(base, |r| r.not_before = at(world, 2)),
+        ),
         ("key again, payees in other order", key_reused("payee_ids"), with(base, |r| r.payee_ids.reverse())),
         (
             "key again, other payee cap",
@@ -247,11 +239,7 @@ fn reused(world: &World) -> Vec<Row> {
             key_reused("default_payee_cap_nanos"),
             with(base, |r| r.default_payee_cap_nanos += 1),
         ),
-        (
-            "key again, other debit_min",
-            key_reused("debit_min_nanos"),
-            with(base, |r| r.debit_min_nanos += 1),
-        ),
+        ("key again, other debit_min", key_reused("debit_min_nanos"), with(base, |r| r.debit_min_nanos += 1)),
         ("key again, no debit_max", key_reused("debit_max_nanos"), with(base, |r| r.debit_max_nanos = 0)),
         (
             "key again, other evidence hash",

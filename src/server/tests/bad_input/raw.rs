@@ -98,7 +98,12 @@ pub(crate) async fn refuse(world: &World) {
         ("OpenSession: payee_ids not UTF-8", OPEN_SESSION, field(7, bad), "OpenSessionRequest.payee_ids"),
         ("CreatePayee: name not UTF-8", CREATE_PAYEE, field(2, bad), "CreatePayeeRequest.name"),
         ("CreateAccount: currency not UTF-8", CREATE_ACCOUNT, field(2, bad), "CreateAccountRequest.currency"),
-        ("Authorize: a text where a number must be", AUTHORIZE, field(3, b"7"), "AuthorizeRequest.amount_nanos"),
+        (
+            "Authorize: a text where a number must be",
+            AUTHORIZE,
+            field(3, b"7"),
+            "AuthorizeRequest.amount_nanos",
+        ),
         ("Authorize: a message cut short", AUTHORIZE, vec![0x0a, 9, b's'], "AuthorizeRequest.session_id"),
         ("Authorize: field number 0", AUTHORIZE, vec![0x02, 0], "tag"),
         ("Authorize: not protobuf at all", AUTHORIZE, b"{\"amount\":7}".to_vec(), ""),
@@ -145,7 +150,9 @@ async fn deadlines(world: &World) {
         let debit = world.debit();
         let mut request = Request::new(debit.clone());
         request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
-        world.refuses(format!("Authorize: grpc-timeout {timeout}"), DEADLINE, client.authorize(request)).await;
+        world
+            .refuses(format!("Authorize: grpc-timeout {timeout}"), DEADLINE, client.authorize(request))
+            .await;
         assert!(!world.approved(debit).await.replayed, "the same key is free");
         let mut request = Request::new(world.opening());
         request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());

@@ -1,0 +1,52 @@
+//! Answers: what does the engine cost around the rules: locks, lanes, the committer and the wait, over a journal in memory?
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use std::thread;
+use tallystick_benches::{Memory, Payer};
+
+/// Sessions of each payer.
+const SESSIONS: u64 = 64;
+const BATCH: usize = 100;
+/// Asks of each thread in one round, so that starting a thread is a small part of it.
+const ROUND: usize = 64;
+
+/// Runs one round: each payer on a thread of its own, the first one on this.
+fn round(payers: &mut [Payer], ask: impl Fn(&mut Payer) + Copy + Send) {
+    let Some((first, others)) = payers.split_first_mut() else { return };
+    thread::scope(|scope| {
+        for payer in others {
+            scope.spawn(move || (0..ROUND).for_each(|_| ask(payer)));
+        }
+        (0..ROUND).for_each(|_| ask(first));
+    });
+}
+
+fn measure(criterion: &mut Criterion, name: &str, debits: usize, ask: impl Fn(&mut Payer) + Copy + Send) {
+    let mut group = criterion.benchmark_group(name);
+    for threads in [1, 2] {
+        let mut memory = Memory::new();
+        let mut payers: Vec<Payer> =
+            (0..threads).map(|nth| memory.payer(&format!("payer {nth}"), SESSIONS)).collect();
+        group.throughput(Throughput::Elements((threads * ROUND * debits) as u64));
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter(|| {
+                round(&mut payers, ask);
+                memory.tidy();
+            });
+        });
+    }
+    group.finish();
+}
+
+fn batches(criterion: &mut Criterion) {
+    measure(criterion, "64 batches of 100, each awaited", BATCH, |payer| payer.batch(BATCH));
+}
+
+fn singles(criterion: &mut Criterion) {
+    measure(criterion, "64 single debits, each awaited", 1, |payer| {
+        payer.single();
+    });
+}
+
+criterion_group!(benches, batches, singles);
+criterion_main!(benches);
