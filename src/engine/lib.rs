@@ -28,4 +28,5 @@ pub use listing::{Cursor, Page};
 pub use options::{Events, Options, Parts, Silent};
 pub use recovery::RecoverySummary;
 pub use running::{Running, StartFault};
+pub use tallystick_journal::Durability;
 pub use ticket::Ticket;

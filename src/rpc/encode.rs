@@ -9,8 +9,8 @@ use tallystick_core::{
     payee::{Payee, PayeeStatus},
     settlement::{Reason, Settlement},
 };
+use tallystick_engine::Durability;
 use tallystick_engine::{Cursor, DebitAnswer, Engine};
-use tallystick_journal::Durability;
 use tallystick_proto::v1;
 
 /// Writes an instant.
