@@ -158,6 +158,8 @@ async fn finish(data: &Path, book: &Shared, dice: &mut StdRng, story: &mut Story
 }
 
 impl Story {
+    /// A panic that only ended a stream went unheard but for the log: streams with answers standing were polled past the
+    /// end of what had told them to drain (found by the first SIGTERM under load).
     fn note(&mut self, end: &End) {
         assert!(!end.log.contains("ERROR") && !end.log.contains("panicked"), "{}", end.log);
         self.checkpoints += end.log.matches("checkpoint is stored").count();

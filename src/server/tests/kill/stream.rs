@@ -1,7 +1,7 @@
 //! Owns: one numbered writer's stream: hello, positions, batches, and what their results mean to the book.
 //! Never: decides when to stop.
 
-use super::book::{Asked, Shared, Try, Verdict, open};
+use super::book::{Asked, Book, Shared, Try, Verdict, open};
 use rand::{RngExt as _, rngs::StdRng};
 use std::collections::BTreeMap;
 use tallystick_proto::v1::{
@@ -193,18 +193,19 @@ impl Pipe {
 
     fn compose_again(&mut self, keys: &[String]) -> (DebitBatch, Vec<Item>) {
         let book = self.book.clone();
-        let book = open(&book);
+        let mut book = open(&book);
         let mut batch = Composer::new(&mut self.batches);
-        let ids =
-            |asked: &Asked| (book.sessions[asked.session].id.clone(), book.payees[asked.payee].id.clone());
+        let ids = |book: &Book, asked: &Asked| {
+            (book.sessions[asked.session].id.clone(), book.payees[asked.payee].id.clone())
+        };
         for (session, line) in &book.writers[self.writer].lines {
             for (number, asked) in &line.pending {
-                batch.add(*asked, ids(asked), Item::Number(*session, *number), line.acked);
+                batch.add(*asked, ids(&book, asked), Item::Number(*session, *number), line.acked);
             }
         }
         for key in keys {
-            let (asked, _) = book.keyed[key];
-            batch.add(asked, ids(&asked), Item::Key(key.clone()), 0);
+            let (asked, _) = book.ask_keyed_again(key);
+            batch.add(asked, ids(&book, &asked), Item::Key(key.clone()), 0);
         }
         batch.done()
     }
