@@ -30,10 +30,10 @@ test: setup ## run every test of the workspace
 	cargo test $(PROFILE) --workspace
 
 kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
-	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) -p tallystick-server --test survives_kill_nine -- --nocapture
+	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) --workspace --test survives_kill_nine -- --nocapture
 
 bench-check: setup ## run each benchmark once, as a test
-	cargo test $(PROFILE) -p tallystick-benches --benches
+	cargo test $(PROFILE) --workspace --bench '*'
 
 lint: format table clippy deny docs alone ## format, dependency table, clippy, licences and sources, docs, each crate alone
 
