@@ -2,7 +2,7 @@
 //! Every record's postings sum to zero per currency, and each book equals the sum of its postings (I6).
 //! Never: decides; never holds what cannot be derived again.
 
-use crate::{Amount, Currency, Total};
+use crate::{Amount, Currency};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 pub enum Book {
     /// The world: banks, card networks, chains.
     Outside = 0,
-    /// Deposits on their way. A place; not used yet.
+    /// Deposits on their way.
     FundingPending = 1,
-    /// What accounts can give to sessions.
+    /// What prepaid accounts can give; below zero by their deficits.
     PayerAvailable = 2,
-    /// What open sessions can still spend.
+    /// What open reserved sessions can still spend.
     Reserved = 3,
     /// Set aside by holds. A place; not used yet.
     Held = 4,
@@ -26,7 +26,7 @@ pub enum Book {
     InTransit = 6,
     /// In payees' positions.
     PayeePayable = 7,
-    /// Places for what comes with payouts, refunds and credit; not used yet.
+    /// Places for what comes with payouts and refunds; not used yet.
     PayeeFrozen = 8,
     /// See `PayeeFrozen`.
     InBatch = 9,
@@ -36,7 +36,7 @@ pub enum Book {
     Fees = 11,
     /// See `PayeeFrozen`.
     RefundDue = 12,
-    /// See `PayeeFrozen`.
+    /// What credit lines repaid less what they and external authorities reserve and spent: what payers still have to bring.
     PayerReceivable = 13,
     /// See `PayeeFrozen`.
     Chargeback = 14,
@@ -104,9 +104,5 @@ impl Books {
     /// Returns whether each currency sums to zero.
     pub fn sum_to_zero(&self) -> bool {
         self.0.iter().all(|(_, books)| books.iter().sum::<i128>() == 0)
-    }
-
-    pub(crate) fn holds(&self, currency: Currency, book: Book, total: Total) -> bool {
-        i128::try_from(total.nanos()).is_ok_and(|nanos| nanos == self.get(currency, book))
     }
 }
