@@ -152,7 +152,10 @@ impl Partition {
                 self.payees.iter().flat_map(|(_, p)| &p.ledgers).filter(|l| l.currency == *currency);
             let signed = |nanos: u128| i128::try_from(nanos).unwrap_or(i128::MAX);
             let in_book = |book| {
-                accounts().filter(move |a| a.funding.book() == book).map(|a| a.book_nanos()).sum::<i128>()
+                accounts()
+                    .filter(move |a| a.funding.book() == book)
+                    .map(super::account::Account::book_nanos)
+                    .sum::<i128>()
             };
             let reserved = sessions().filter(|s| s.mode == Mode::Reserved);
             let pairs = [

@@ -219,7 +219,7 @@ impl Partition {
                 self.move_money(session.currency, Book::Reserved, book, settled.released);
             }
             Mode::Shared => {
-                assert!(settled.released.is_zero(), "bug: record {seq} gives back what was not set aside")
+                assert!(settled.released.is_zero(), "bug: record {seq} gives back what was not set aside");
             }
         }
         self.move_money(session.currency, Book::Unsettled, Book::InTransit, settled.total);
