@@ -75,7 +75,10 @@ impl Engine {
         let filed = |s: &Settlement| (s.id().bits().to_be_bytes(), s.seq, rows::encode_settlement(s));
         let settlements = settlements.iter().map(filed).collect();
         let head = rows::encode_head(&head);
-        (covered, Checkpoint { partition: number, head, rows: encoded, settlements })
+        (
+            covered,
+            Checkpoint { partition: number, head, rows: encoded, settlements, command_keys: Vec::new() },
+        )
     }
 
     /// Stores copies once all they contain is durable, and lets memory go of what is filed.
@@ -100,5 +103,6 @@ impl Engine {
 fn size(checkpoint: &Checkpoint) -> usize {
     let rows = checkpoint.rows.iter().filter_map(|row| row.value.as_ref()).map(Vec::len);
     let settlements = checkpoint.settlements.iter().map(|(_, _, bytes)| bytes.len());
-    checkpoint.head.len() + rows.sum::<usize>() + settlements.sum::<usize>()
+    let keys = checkpoint.command_keys.iter().map(|(hash, bytes)| hash.len() + bytes.len());
+    checkpoint.head.len() + rows.sum::<usize>() + settlements.sum::<usize>() + keys.sum::<usize>()
 }

@@ -217,6 +217,10 @@ impl Tables for Disk {
     fn settlements_after(&self, after_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
         self.index.settlements_after(after_seq, visit)
     }
+
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.index.command_key(partition, hash)
+    }
 }
 
 /// Chooses `shards`, and nothing in the background unless it is asked for.
