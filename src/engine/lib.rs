@@ -8,10 +8,12 @@ mod checkpoint;
 mod commit;
 mod engine;
 mod fault;
+mod keyed;
 mod lane;
 mod ledger;
 mod listing;
 mod options;
+mod raising;
 mod recovery;
 mod running;
 mod sessions;
@@ -20,7 +22,10 @@ mod shard;
 mod ticket;
 mod writers;
 
-pub use answer::{Answer, DebitAnswer, OpenAnswer, SessionShown};
+pub use answer::{
+    Answer, DebitAnswer, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown, SettleAnswer,
+    TopUpAnswer, WithdrawAnswer,
+};
 pub use checkpoint::CheckpointSummary;
 pub use engine::{Engine, EngineStats};
 pub use fault::Fault;

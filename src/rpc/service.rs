@@ -2,12 +2,13 @@
 
 use crate::{
     Gate, Limits, MESSAGE_BYTES_MAX, accounts::AccountsFace, authorizer::AuthorizerFace, deadline::Deadline,
-    payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
+    encode, payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
 };
 use std::sync::Arc;
+use tallystick_core::settlement::Settlement;
 use tallystick_engine::{Engine, Ticket};
 use tallystick_proto::v1::{
-    accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
+    self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
 };
 use tonic::{Request, Status, transport::server::Router};
@@ -34,6 +35,15 @@ impl Shared {
         let question = request.into_inner();
         deadline.check()?;
         ask(&self.engine, question)?.await.map_err(|fault| status::of(&fault))
+    }
+}
+
+impl Shared {
+    /// Shows a settlement with what its account says of it. Accounts are never deleted, and what is read of them never
+    /// changes, so this waits for nothing.
+    pub(crate) fn settlement(&self, settlement: &Settlement) -> v1::Settlement {
+        let account = self.engine.account_of(settlement.account);
+        encode::settlement(settlement, account.as_ref())
     }
 }
 

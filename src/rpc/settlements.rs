@@ -28,7 +28,7 @@ impl Settlements for SettlementsFace {
             Ok(engine.settlement(settlement_id(&r.settlement_id)?))
         };
         let settlement = self.0.unary(request, ask).await?;
-        Ok(Response::new(v1::GetSettlementResponse { settlement: Some(encode::settlement(&settlement)) }))
+        Ok(Response::new(v1::GetSettlementResponse { settlement: Some(self.0.settlement(&settlement)) }))
     }
 
     async fn list_settlements(
@@ -44,7 +44,7 @@ impl Settlements for SettlementsFace {
         let found = self.0.engine.settlements_after(r.after_seq, most).map_err(|fault| status::of(&fault))?;
         Ok(Response::new(v1::ListSettlementsResponse {
             next_after_seq: found.last().map_or(r.after_seq, |settlement| settlement.seq),
-            settlements: found.iter().map(encode::settlement).collect(),
+            settlements: found.iter().map(|settlement| self.0.settlement(settlement)).collect(),
         }))
     }
 }

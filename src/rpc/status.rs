@@ -147,6 +147,25 @@ fn refused(refusal: &Refusal) -> Ending {
                 .retry("fixed")
                 .fact("expected", expected)
         }
+        Refusal::UnknownDeposit => {
+            Ending::new(Code::NotFound, Reason::UnknownDeposit, "there is no such deposit")
+        }
+        Refusal::UnknownDebit => {
+            let text = "there is no such debit: nothing was decided under this id";
+            Ending::new(Code::NotFound, Reason::UnknownDebit, text)
+        }
+        Refusal::WrongState { state } => {
+            let text = format!("it is {state}, and cannot come into the state asked for");
+            Ending::new(Code::FailedPrecondition, Reason::WrongState, text).fact("state", state)
+        }
+        Refusal::OpenChildren => {
+            let text = "the session has open sessions below it: settle those first, or ask for cascade";
+            Ending::new(Code::FailedPrecondition, Reason::OpenChildren, text).retry("fixed")
+        }
+        Refusal::ReversalsExhausted => {
+            let text = "the session remembers 65,536 reversed debits and takes no more";
+            Ending::new(Code::ResourceExhausted, Reason::ReversalsExhausted, text)
+        }
         // The engine mends this one by itself; should it ever leave, the payee is simply not known.
         Refusal::PayeeNotHere => Ending::new(Code::NotFound, Reason::UnknownPayee, "there is no such payee"),
     }
@@ -194,6 +213,12 @@ pub(crate) fn in_batch(refusal: &Refusal) -> v1::RefusedDebit {
 /// Says that a field breaks a rule that only the face can see.
 pub(crate) fn malformed(field: &'static str, rule: &'static str) -> Status {
     of_refusal(&Refusal::Malformed { field, rule })
+}
+
+/// Says that the index has not come far enough.
+pub(crate) fn index_behind(cursor: u64, needed: u64) -> Status {
+    let text = format!("the index has come to seq {cursor} of {needed}: ask again");
+    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text).retry("same_key").status()
 }
 
 /// Says that there is too much in flight.

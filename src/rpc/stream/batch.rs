@@ -127,5 +127,6 @@ fn command<'a>(
         intent,
         reference: &item.reference,
         evidence: decode::hash(&item.evidence_hash, "evidence_hash")?,
+        partial: item.accept_partial,
     })
 }
