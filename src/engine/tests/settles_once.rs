@@ -60,7 +60,7 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
                         while world.engine().stats().durable_seq < 60 + run * 20 {
                             thread::yield_now();
                         }
-                        let answer = world.engine().settle(session).wait().unwrap();
+                        let answer = world.engine().settle(session, false).wait().unwrap();
                         settled.store(true, Ordering::Release);
                         // Its lines are in the positions before it is heard, whoever closed the session.
                         let positions: u128 = payees.iter().map(|payee| world.payable(*payee)).sum();
@@ -104,9 +104,9 @@ fn positions_get_each_line_once_wherever_the_power_goes() {
                 world.debit(session, *payee, 10 * n, &format!("k{n}"));
             }
             world.disk.lose_power_after(crash_after, landed);
-            let heard = world.engine().settle(session).wait().map(|answer| answer.value);
+            let heard = world.engine().settle(session, false).wait().map(|answer| answer.value);
             let world = world.restart(3).restart(5);
-            let settlement = world.engine().settle(session).wait().unwrap().value;
+            let settlement = world.engine().settle(session, false).wait().unwrap().value;
             if let Ok(heard) = heard {
                 assert_eq!(heard, settlement);
             }
@@ -133,7 +133,7 @@ fn a_reader_with_a_cursor_sees_each_settlement_once() {
                     let settled = (0..60).map(|n| {
                         let session = world.open(&opening(account, &format!("s{n}"), 100));
                         world.debit(session, payee, 1 + n, "k");
-                        world.engine().settle(session).wait().unwrap().value
+                        world.engine().settle(session, false).wait().unwrap().value
                     });
                     settled.collect::<Vec<_>>()
                 })
@@ -184,7 +184,7 @@ fn an_end_is_exact_to_the_nanosecond() {
     assert_eq!(code(&world.debit(session, payee, 1, "later")), Some(DeclineCode::SessionEnded));
     let SessionShown::Open(view) = world.engine().session(session).wait().unwrap() else { panic!("swept") };
     assert!(view.ended);
-    assert_eq!(world.engine().settle(session).wait().unwrap().value.reason, Reason::Expired);
+    assert_eq!(world.engine().settle(session, false).wait().unwrap().value.reason, Reason::Expired);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn the_sweeper_settles_what_has_ended_and_nothing_else() {
     }
     assert!(matches!(world.engine().session(stays).wait(), Ok(SessionShown::Open(_))));
     for session in ending {
-        let settlement = world.engine().settle(session).wait().unwrap();
+        let settlement = world.engine().settle(session, false).wait().unwrap();
         assert!(settlement.replayed);
         assert_eq!(
             (settlement.value.reason, settlement.value.total),

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{
-    AccountId, Amount, Clock, Currency, DeclineCode, IdSource, PARTITIONS, Partition, PayeeId, Record,
-    SessionId, Span, Time, WriterId,
+    AccountId, Amount, Clock, Currency, DeclineCode, EnvelopeId, IdSource, PARTITIONS, Partition, PayeeId,
+    Record, SessionId, Span, Time, WriterId,
     books::Book,
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
     cut::RowValue,
@@ -277,10 +277,10 @@ impl World {
     }
 
     pub(crate) fn account(&self, key: &str, nanos: u64) -> AccountId {
-        let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+        let create = CreateAccount::prepaid(key.as_bytes(), USD);
         let account = self.engine().create_account(&create).wait().unwrap().value.id;
         let amount = Amount::from_nanos(nanos);
-        let deposit = Deposit { account, key: key.as_bytes(), amount, currency: USD };
+        let deposit = Deposit { account, key: key.as_bytes(), amount, currency: USD, pending: false };
         self.engine().deposit(&deposit).wait().unwrap();
         account
     }
@@ -308,23 +308,16 @@ impl World {
 
 /// Asks for a session of ten minutes that is bounded by its cap alone.
 pub(crate) fn opening(account: AccountId, key: &str, cap: u64) -> OpenSession<'_> {
+    below(EnvelopeId::Account(account), key, cap)
+}
+
+/// Asks for a session under an account or a session, as `opening` does.
+pub(crate) fn below(parent: EnvelopeId, key: &str, cap: u64) -> OpenSession<'_> {
+    let (cap, ttl) = (Amount::from_nanos(cap), Span::from_ns(600 * SECOND));
     OpenSession {
-        account,
-        key: key.as_bytes(),
-        currency: USD,
-        cap: Amount::from_nanos(cap),
-        ttl: Span::from_ns(600 * SECOND),
-        not_before: Time::ZERO,
-        payees: Vec::new(),
-        payee_caps: Vec::new(),
-        default_payee_cap: Amount::ZERO,
-        debit_min: Amount::ZERO,
-        debit_max: Amount::ZERO,
         principal: "cfo",
         method: "passkey",
-        evidence_hash: None,
-        approved_at: Time::ZERO,
-        reference: "",
+        ..OpenSession::capped(parent, key.as_bytes(), (cap, USD), ttl)
     }
 }
 
@@ -337,6 +330,7 @@ pub(crate) fn by_key(session: SessionId, payee: PayeeId, nanos: u64, key: &str) 
         intent: Intent::Key(key.as_bytes()),
         reference: "",
         evidence: None,
+        partial: false,
     }
 }
 
