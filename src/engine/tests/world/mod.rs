@@ -424,3 +424,31 @@ pub(crate) fn audit(journal: &MemoryJournal) {
     assert_eq!(all, 0, "all books sum to zero");
     assert_eq!(in_transit, on_the_way, "in transit is what has left and not arrived");
 }
+
+/// Applies a journal record by record; before each, the rules must say again what it says, and after each, everything must
+/// be sound and each currency must sum to zero. Returns how many records there were.
+pub(crate) fn audit_every_seq(journal: &MemoryJournal) -> u64 {
+    let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
+    let mut records = 0;
+    let read = journal.read(1, &mut |key, bytes| {
+        GroupView::parse(key, bytes)?.records(|seq, stamp, record| {
+            let partition = &mut partitions[usize::from(stamp.partition)];
+            assert_eq!(
+                tallystick_core::verify::decide_again(partition, stamp, record),
+                Ok(()),
+                "seq {seq}: {record:?}"
+            );
+            partition.apply(seq, stamp, record);
+            assert_eq!(partition.check_sound(), Ok(()), "after seq {seq}: {record:?}");
+            let books = partitions.iter().flat_map(|partition| partition.books().iter());
+            assert_eq!(books.flat_map(|(_, books)| books).sum::<i128>(), 0, "after seq {seq}");
+            if let Record::Genesis(genesis) = record {
+                partitions.iter_mut().for_each(|partition| partition.adopt_seed(genesis.seed));
+            }
+            records += 1;
+        })?;
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
+    records
+}
