@@ -255,7 +255,7 @@ fn the_sweeper_settles_what_has_ended_and_nothing_else() {
         let settlement = world.engine().settle(session, false).wait().unwrap();
         assert!(settlement.replayed);
         assert_eq!(
-            (settlement.value.reason, settlement.value.total),
+            (settlement.value.settlement.reason, settlement.value.settlement.total),
             (Reason::Expired, Amount::from_nanos(3))
         );
     }
