@@ -9,6 +9,8 @@ mod deadline;
 mod decode;
 mod encode;
 mod gate;
+mod journey;
+mod meter;
 mod payees;
 mod service;
 mod settlements;
@@ -16,7 +18,8 @@ mod status;
 mod stream;
 
 pub use currency::{Registered, registered};
-pub use gate::{Gate, Limits};
+pub use gate::{Gate, Limits, Usage};
+pub use meter::{Meter, Unmetered};
 pub use service::Services;
 
 /// Bounds one request message. *Units*: encoded bytes.
