@@ -17,7 +17,7 @@ mod settlements;
 mod status;
 mod stream;
 
-pub use currency::{Registered, registered};
+pub use currency::{Registered, registered, text as currency_text};
 pub use gate::{Gate, Limits, Usage};
 pub use meter::{Meter, Unmetered};
 pub use service::Services;
