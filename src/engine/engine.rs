@@ -108,11 +108,6 @@ impl Engine {
         self.seed
     }
 
-    /// Returns the last durable seq.
-    pub fn durable_seq(&self) -> u64 {
-        self.watermark.durable()
-    }
-
     /// Returns whether the journal has failed: nothing is decided any more.
     pub fn has_failed(&self) -> bool {
         self.watermark.has_failed()

@@ -19,7 +19,9 @@ mod running;
 mod sessions;
 mod settling;
 mod shard;
+mod tally;
 mod ticket;
+mod totals;
 mod writers;
 
 pub use answer::{
@@ -33,5 +35,7 @@ pub use listing::{Cursor, Page};
 pub use options::{Events, Options, Parts, Silent};
 pub use recovery::RecoverySummary;
 pub use running::{Running, StartFault};
+pub use tally::{Committed, Decision, Operation, Tally};
 pub use tallystick_journal::Durability;
 pub use ticket::Ticket;
+pub use totals::Totals;

@@ -1,7 +1,8 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
-    decode, encode,
+    decode, encode, journey,
+    meter::Delivery,
     service::Shared,
     status,
     stream::{DebitStream, Streams},
@@ -86,8 +87,12 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let answer = self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(&r)?))).await?;
+        let delivery = Delivery::begin(&self.shared.meter);
+        self.shared.meter.replayed(answer.replayed.into());
         let decision = encode::decision(&answer, encode::durability(&self.shared.engine));
-        Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }))
+        let mut response = Response::new(v1::AuthorizeResponse { decision: Some(decision) });
+        response.extensions_mut().insert(delivery);
+        Ok(response)
     }
 
     type AuthorizeStreamStream = DebitStream;
@@ -96,8 +101,9 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<DebitStream>, Status> {
+        journey::meet(&request);
         if self.shared.gate.is_draining() {
-            return Err(status::draining());
+            return self.shared.tell_refusal(Err(status::draining()));
         }
         Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
     }

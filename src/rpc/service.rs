@@ -1,8 +1,16 @@
 //! Owns: what all services share, and how they are put onto a server. Never: an answer.
 
 use crate::{
-    Gate, Limits, MESSAGE_BYTES_MAX, accounts::AccountsFace, authorizer::AuthorizerFace, deadline::Deadline,
-    encode, payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
+    Gate, Limits, MESSAGE_BYTES_MAX,
+    accounts::AccountsFace,
+    authorizer::AuthorizerFace,
+    deadline::Deadline,
+    encode, journey,
+    meter::{Meter, Unmetered},
+    payees::PayeesFace,
+    settlements::SettlementsFace,
+    status,
+    stream::Streams,
 };
 use std::sync::Arc;
 use tallystick_core::settlement::Settlement;
@@ -18,6 +26,7 @@ use tonic::{Request, Status, transport::server::Router};
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Gate,
+    pub(crate) meter: Arc<dyn Meter>,
 }
 
 impl Shared {
@@ -30,11 +39,33 @@ impl Shared {
         request: Request<Q>,
         ask: impl FnOnce(&Engine, Q) -> Result<Ticket<T>, Status>,
     ) -> Result<T, Status> {
+        journey::meet(&request);
+        self.tell_refusal(self.answer(request, ask).await)
+    }
+
+    async fn answer<Q, T: Unpin>(
+        &self,
+        request: Request<Q>,
+        ask: impl FnOnce(&Engine, Q) -> Result<Ticket<T>, Status>,
+    ) -> Result<T, Status> {
         let deadline = Deadline::of(&request);
         let _permit = self.gate.unary()?;
         let question = request.into_inner();
         deadline.check()?;
-        ask(&self.engine, question)?.await.map_err(|fault| status::of(&fault))
+        let ticket = ask(&self.engine, question)?;
+        let began_ns = self.meter.stopwatch_ns();
+        let answer = ticket.await;
+        self.meter.waited(self.meter.stopwatch_ns().saturating_sub(began_ns));
+        answer.map_err(|fault| status::of(&fault))
+    }
+
+    /// Tells the meter of a refusal that is about to leave.
+    pub(crate) fn tell_refusal<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
+        answer.inspect_err(|status| {
+            if let Some(reason) = status::reason(status) {
+                self.meter.refused(reason);
+            }
+        })
     }
 }
 
@@ -57,7 +88,15 @@ pub struct Services {
 impl Services {
     /// Makes the face of an engine.
     pub fn new(engine: Arc<Engine>, limits: Limits) -> Self {
-        Self { shared: Shared { engine, gate: Gate::new(limits) }, limits }
+        let meter = Arc::new(Unmetered);
+        Self { shared: Shared { engine, gate: Gate::new(limits), meter }, limits }
+    }
+
+    /// Tells `meter` from here on.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.shared.meter = meter;
+        self
     }
 
     /// Returns the gate, for draining.

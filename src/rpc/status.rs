@@ -10,6 +10,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 const DOMAIN: &str = "tallystick";
+/// Begins every reason's name in the wire contract, and is left out in statuses.
+const PREFIX: &str = "REFUSAL_";
 
 /// Is what tonic-types asks for; its order is never seen.
 #[expect(clippy::disallowed_types, reason = "another crate's signature")]
@@ -69,7 +71,7 @@ impl Ending {
             }
             facts.push((name, value));
         }
-        let reason = self.reason.as_str_name().trim_start_matches("REFUSAL_");
+        let reason = self.reason.as_str_name().trim_start_matches(PREFIX);
         details.set_error_info(
             reason,
             DOMAIN,
@@ -200,6 +202,13 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
     refused(refusal).status()
 }
 
+/// Reads the reason back from a status of ours; `None` for one that is HTTP/2's or tonic's.
+pub(crate) fn reason(status: &Status) -> Option<v1::Refusal> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+    v1::Refusal::from_str_name(&format!("{PREFIX}{}", info.reason))
+}
+
 /// Makes the refusal of one debit in a batch: the same table, without a status.
 pub(crate) fn in_batch(refusal: &Refusal) -> v1::RefusedDebit {
     let ending = refused(refusal);
@@ -253,6 +262,8 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("MALFORMED", "tallystick"));
         assert_eq!(info.metadata["happened"], "no");
+        assert_eq!(reason(&status), Some(v1::Refusal::Malformed));
+        assert_eq!(reason(&Status::internal("another's")), None);
     }
 
     #[test]

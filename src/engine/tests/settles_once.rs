@@ -77,7 +77,11 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
         });
         assert_eq!(settlements.iter().filter(|answer| !answer.replayed).count(), 1);
         let settlement = &settlements[0].value.settlement;
-        assert!(settlements.iter().all(|answer| answer.value.settlement == *settlement && answer.seq == settlement.seq));
+        assert!(
+            settlements
+                .iter()
+                .all(|answer| answer.value.settlement == *settlement && answer.seq == settlement.seq)
+        );
         let lines = settlement.lines.iter().map(|line| (line.payee, (line.amount.nanos(), line.debit_count)));
         assert_eq!(lines.collect::<BTreeMap<_, _>>(), sums, "run {run}");
         assert!(settlement.lines.is_sorted_by_key(|line| line.payee));
@@ -184,7 +188,10 @@ fn an_end_is_exact_to_the_nanosecond() {
     assert_eq!(code(&world.debit(session, payee, 1, "later")), Some(DeclineCode::SessionEnded));
     let SessionShown::Open(view) = world.engine().session(session).wait().unwrap() else { panic!("swept") };
     assert!(view.ended);
-    assert_eq!(world.engine().settle(session, false).wait().unwrap().value.settlement.reason, Reason::Expired);
+    assert_eq!(
+        world.engine().settle(session, false).wait().unwrap().value.settlement.reason,
+        Reason::Expired
+    );
 }
 
 #[test]
