@@ -138,9 +138,10 @@ fn scene() -> Scene {
     };
     let (running, _) = Running::start(parts, quiet(8)).unwrap();
     let engine = running.engine();
-    let create = CreateAccount { key: b"a", currency: USD, reference: "" };
+    let create = CreateAccount::prepaid(b"a", USD);
     let account = engine.create_account(&create).wait().unwrap().value.id;
-    let deposit = Deposit { account, key: b"d", amount: Amount::from_nanos(1_000), currency: USD };
+    let deposit =
+        Deposit { account, key: b"d", amount: Amount::from_nanos(1_000), currency: USD, pending: false };
     engine.deposit(&deposit).wait().unwrap();
     let payee = engine.create_payee(&CreatePayee { key: b"p", name: "p" }).wait().unwrap().value.id;
     let session = match engine.open_session(&opening(account, "s", 100)).wait().unwrap().value {
@@ -213,7 +214,7 @@ fn books_are_shown_once_all_that_is_in_them_is_durable() {
     let totals = totals.wait().unwrap();
     assert!(s.engine().durable_seq() >= totals.seq);
     assert_eq!((book(&totals, Book::Reserved), book(&totals, Book::Unsettled)), (40, 60));
-    s.engine().settle(s.session).wait().unwrap();
+    s.engine().settle(s.session, false).wait().unwrap();
     let settled = s.totals();
     assert_eq!((settled.open_sessions, book(&settled, Book::PayeePayable)), (0, 60));
     assert_eq!((book(&settled, Book::Outside), book(&settled, Book::InTransit)), (-1_000, 0));

@@ -8,7 +8,6 @@ use std::thread;
 use tallystick_core::{
     AccountId, Amount, DeclineCode, DepositId, EnvelopeId, Next, Refusal, Span, Time,
     account::{Account, Funding},
-    books::Book,
     command::{CreateAccount, Deposit, OpenSession, Repay, Reverse, SetCreditLimit, TopUp, Withdraw},
     deposit::DepositState,
     record::ExternalFacts,
