@@ -167,7 +167,7 @@ impl Partition {
             }
         };
         // The tree below the topmost envelope that counts is all that can give room back.
-        let top = tops.as_mut().and_then(core::iter::Iterator::last);
+        let top = tops.as_mut().and_then(Iterator::last);
         let inside = |session: &Session| match top {
             None | Some(Envelope::Account(_)) => session.account == account,
             Some(Envelope::Session(top)) => self.sessions_above(session).any(|above| above.id == top.id),

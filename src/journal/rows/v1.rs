@@ -4,11 +4,11 @@
 use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
 use tallystick_core::{
-    AccountId, Amount, Cap, Currency, SessionId, Time, Total, WriterId,
+    AccountId, Amount, Cap, Currency, DeclineCode, Level, Next, PayeeId, SessionId, Time, Total, WriterId,
     account::{self, Funding, Terms},
     books::Books,
     hash::{FieldHash, KeyHash, Seed},
-    keys::{self, Keys, Verdict},
+    keys::{self, Keys},
     partition,
     session::{self, Authority, Bounds, Mode},
     settlement::{self, Line, Outgoing, Reason},
@@ -57,6 +57,89 @@ impl From<Account> for account::Account {
     }
 }
 
+/// Is a decline's code, which was stored by its place among those there were; it is stored by its number now.
+#[derive(Deserialize)]
+enum Code {
+    Revoked,
+    Paused,
+    SessionEnded,
+    NotYetValid,
+    CurrencyMismatch,
+    PayeeBlocked,
+    PayeeNotAllowed,
+    TooManyPayees,
+    BelowDebitMin,
+    AboveDebitMax,
+    VelocityRate,
+    VelocityWindow,
+    PayeeCap,
+    Cap,
+    TooManyChildren,
+    ApprovalRequired,
+}
+
+impl From<Code> for DeclineCode {
+    fn from(old: Code) -> Self {
+        match old {
+            Code::Revoked => Self::Revoked,
+            Code::Paused => Self::Paused,
+            Code::SessionEnded => Self::SessionEnded,
+            Code::NotYetValid => Self::NotYetValid,
+            Code::CurrencyMismatch => Self::CurrencyMismatch,
+            Code::PayeeBlocked => Self::PayeeBlocked,
+            Code::PayeeNotAllowed => Self::PayeeNotAllowed,
+            Code::TooManyPayees => Self::TooManyPayees,
+            Code::BelowDebitMin => Self::BelowDebitMin,
+            Code::AboveDebitMax => Self::AboveDebitMax,
+            Code::VelocityRate => Self::VelocityRate,
+            Code::VelocityWindow => Self::VelocityWindow,
+            Code::PayeeCap => Self::PayeeCap,
+            Code::Cap => Self::Cap,
+            Code::TooManyChildren => Self::TooManyChildren,
+            Code::ApprovalRequired => Self::ApprovalRequired,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Decline {
+    code: Code,
+    level: Level,
+    next: Next,
+}
+
+#[derive(Deserialize)]
+enum Made {
+    Account(AccountId),
+    Deposit(AccountId),
+    Payee(PayeeId),
+    Session(SessionId),
+    Declined(Decline),
+}
+
+#[derive(Deserialize)]
+pub(super) struct CommandKey {
+    key: KeyHash,
+    content: Box<[FieldHash]>,
+    made: Made,
+    seq: u64,
+}
+
+impl From<CommandKey> for partition::CommandKey {
+    fn from(old: CommandKey) -> Self {
+        let made = match old.made {
+            Made::Account(id) => partition::Made::Account(id),
+            Made::Deposit(id) => partition::Made::Deposit(id),
+            Made::Payee(id) => partition::Made::Payee(id),
+            Made::Session(id) => partition::Made::Session(id),
+            Made::Declined(Decline { code, level, next }) => {
+                partition::Made::Declined(tallystick_core::Decline { code: code.into(), level, next })
+            }
+        };
+        Self { key: old.key, content: old.content, made, seq: old.seq }
+    }
+}
+
 #[derive(Deserialize)]
 struct Said {
     amount: Amount,
@@ -70,15 +153,16 @@ struct Said {
 struct Remembered {
     seq: u64,
     said: Said,
-    verdict: Verdict,
+    verdict: Option<(Code, Level)>,
 }
 
 impl From<Remembered> for keys::Remembered {
     fn from(old: Remembered) -> Self {
         let Said { amount, payee, currency, reference, evidence } = old.said;
         let said = keys::Said { amount, payee, currency, reference, evidence, partial: false };
-        let taken = if old.verdict.is_none() { amount } else { Amount::ZERO };
-        Self { seq: old.seq, said, verdict: old.verdict, taken }
+        let verdict = old.verdict.map(|(code, level)| (code.into(), level));
+        let taken = if verdict.is_none() { amount } else { Amount::ZERO };
+        Self { seq: old.seq, said, verdict, taken }
     }
 }
 
