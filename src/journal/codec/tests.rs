@@ -170,7 +170,9 @@ fn a_debit_says_only_what_is_not_the_rule() {
     let plain = Record::Debited(approved);
     // Before the flags: a session, a payee, two bytes of amount, two of currency, one of verdict.
     assert_eq!(body_of(&plain)[22], 2);
-    assert_eq!([0, 1 | 2, 4, 2 | 16, 2 | 128].map(|flags| damaged(&plain, 22, flags)), ["flags"; 5]);
+    for flags in (0..=255).filter(|flags| *flags >= 16 || !matches!(flags & 3, 1 | 2)) {
+        assert_eq!(damaged(&plain, 22, flags), "flags", "{flags:#b}");
+    }
     let partly = Record::Debited(Debited { partial: true, taken: nanos(600 - 1), ..approved });
     assert_eq!(body_of(&partly)[22], 2 | 4 | 8);
     // 599, 600 and 601 in seven bits a byte differ in their first byte only.
