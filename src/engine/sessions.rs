@@ -103,7 +103,7 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        let _deciding = self.deciding(1);
+        let _deciding = self.deciding();
         if let Intent::Number(at) = command.intent
             && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
         {
@@ -137,7 +137,7 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        let _deciding = self.deciding(commands.len());
+        let _deciding = self.deciding();
         let shard_of = |at: &usize| self.shard_of(commands[*at].session.partition());
         let mut order: Vec<usize> = (0..commands.len()).collect();
         order.sort_by_key(shard_of);
