@@ -27,7 +27,7 @@ pub fn top_up<'a>(
     };
     let session = partition.session(command.session)?;
     let on = EnvelopeId::Session(command.session);
-    if session.has_ended(now) {
+    if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
         return Ok(declined(on, decline, keyed));
     }
@@ -67,6 +67,6 @@ fn end(partition: &Partition, session: &Session, command: &TopUp<'_>, now: Time)
 impl Partition {
     /// Returns what a top-up could add to a session's cap now.
     pub fn top_up_at_most(&self, session: &Session) -> Amount {
-        if session.has_ended(self.last_at) { Amount::ZERO } else { self.can_add(session) }
+        if self.has_ended(session, self.last_at) { Amount::ZERO } else { self.can_add(session) }
     }
 }
