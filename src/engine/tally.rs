@@ -3,7 +3,7 @@
 //! Never: decides, reads a clock, knows who counts on.
 
 use crate::Engine;
-use tallystick_core::{DeclineCode, Record};
+use tallystick_core::{DeclineCode, Record, command::Scope};
 
 const CODES: usize = DeclineCode::ALL.len();
 /// Each operation has a place for approvals and one for each code.
@@ -16,6 +16,15 @@ pub enum Operation {
     Debit = 0,
     /// A session.
     OpenSession = 1,
+    /// A top-up of one.
+    TopUp = 2,
+    /// Money out of an account.
+    Withdraw = 3,
+}
+
+impl Operation {
+    /// Lists every operation that can be declined.
+    pub const ALL: [Self; 4] = [Self::Debit, Self::OpenSession, Self::TopUp, Self::Withdraw];
 }
 
 /// Says what was asked for and what came of it.
@@ -32,11 +41,11 @@ impl Decision {
     pub(crate) const DEBIT_APPROVED: Self = Self { operation: Operation::Debit, declined: None };
 
     /// How many there are.
-    pub const COUNT: usize = 2 * PLACES;
+    pub const COUNT: usize = Operation::ALL.len() * PLACES;
 
     /// Lists every decision there can be, in the order of a tally's counts.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Operation::Debit, Operation::OpenSession].into_iter().flat_map(|operation| {
+        Operation::ALL.into_iter().flat_map(|operation| {
             let codes = DeclineCode::ALL.iter().copied().map(Some);
             std::iter::once(None).chain(codes).map(move |declined| Self { operation, declined })
         })
@@ -47,7 +56,24 @@ impl Decision {
         let (operation, declined) = match record {
             Record::Debited(debited) => (Operation::Debit, debited.verdict.map(|(code, _)| code)),
             Record::SessionOpened(_) => (Operation::OpenSession, None),
-            Record::OpenDeclined(opening) => (Operation::OpenSession, Some(opening.decline.code)),
+            Record::ToppedUp(_) => (Operation::TopUp, None),
+            Record::Withdrawn(_) => (Operation::Withdraw, None),
+            Record::CommandDeclined(no) => {
+                let operation = match no.command {
+                    Scope::OpenSession => Operation::OpenSession,
+                    Scope::TopUp => Operation::TopUp,
+                    Scope::Withdraw => Operation::Withdraw,
+                    // None of these is ever declined: they are done or refused.
+                    Scope::Debit
+                    | Scope::CreateAccount
+                    | Scope::Deposit
+                    | Scope::CreatePayee
+                    | Scope::Repay
+                    | Scope::Reverse
+                    | Scope::SetCreditLimit => return None,
+                };
+                (operation, Some(no.decline.code))
+            }
             _ => return None,
         };
         Some(Self { operation, declined })

@@ -5,6 +5,7 @@ use tallystick_core::{
     Amount, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, Record, SessionId, Span,
     Time, Total,
     account::Funding,
+    command::Scope,
     deposit::DepositState,
     hash::{KeyHash, Seed},
     id::Place,
@@ -114,8 +115,8 @@ fn tree() -> Vec<Record<'static>> {
     let on_credit =
         SessionOpened { account: account(1), mode: Mode::Shared, bounds: bounds(15_000), ..opened(3, false) };
     let decline = |next| Decline { code: DeclineCode::Cap, level: Level::Account, next };
-    let declined = |on, next, key| {
-        Record::CommandDeclined(CommandDeclined { on, decline: decline(next), keyed: keyed(key) })
+    let declined = |command, on, next, key| {
+        Record::CommandDeclined(CommandDeclined { command, on, decline: decline(next), keyed: keyed(key) })
     };
     vec![
         Record::PayeeCreated(PayeeCreated {
@@ -135,8 +136,8 @@ fn tree() -> Vec<Record<'static>> {
             decline: decline(Next::SmallerAmount(nanos(17))),
             keyed: keyed(8),
         }),
-        declined(EnvelopeId::Account(account(0)), Next::Nothing, 20),
-        declined(EnvelopeId::Session(session(0)), Next::SmallerAmount(nanos(18)), 21),
+        declined(Scope::Withdraw, EnvelopeId::Account(account(0)), Next::Nothing, 20),
+        declined(Scope::TopUp, EnvelopeId::Session(session(0)), Next::SmallerAmount(nanos(18)), 21),
         Record::ToppedUp(ToppedUp {
             session: session(1),
             add: nanos(500),
