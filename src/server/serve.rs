@@ -165,6 +165,7 @@ fn open(
         journal: store.journal(),
         checkpoints: Arc::clone(&index) as _,
         tables: index,
+        journal_needed_from: Arc::default(),
         clock,
         ids,
         events: Arc::new(events),

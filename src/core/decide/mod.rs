@@ -8,8 +8,8 @@ mod register;
 mod settle;
 
 use crate::{
-    Partition, Record, Refusal,
-    hash::{FieldHash, KeyHash},
+    Partition, Record, Refusal, SessionId,
+    hash::{FieldHash, KeyHash, Seed},
     partition::CommandKey,
 };
 
@@ -42,12 +42,21 @@ pub(crate) enum Scope {
     OpenSession = 5,
 }
 
+fn key_hash(seed: &Seed, scope: Scope, id: u128, key: &[u8]) -> KeyHash {
+    let mut bytes = [scope as u8; 17];
+    bytes.split_at_mut(1).1.copy_from_slice(&id.to_le_bytes());
+    seed.key(&bytes, key)
+}
+
+/// Hashes a debit's key as its session's records have it; for those who look a debit up.
+pub fn debit_key(seed: &Seed, session: SessionId, key: &[u8]) -> KeyHash {
+    key_hash(seed, Scope::Debit, session.bits(), key)
+}
+
 impl Partition {
     /// Hashes a key in the scope of a kind of command and of the id it acts on (zero for none).
     pub(crate) fn key_hash(&self, scope: Scope, id: u128, key: &[u8]) -> KeyHash {
-        let mut bytes = [scope as u8; 17];
-        bytes.split_at_mut(1).1.copy_from_slice(&id.to_le_bytes());
-        self.seed.key(&bytes, key)
+        key_hash(&self.seed, scope, id, key)
     }
 
     /// Finds what a command's key made before. *Errors*: `KeyReused`, naming the first field that differs.

@@ -257,6 +257,7 @@ impl World {
             journal: disk.clone(),
             checkpoints: disk.clone(),
             tables: disk.clone(),
+            journal_needed_from: Arc::default(),
             clock: clock.clone(),
             ids: ids.clone(),
             events: Arc::new(Silent),
