@@ -3,15 +3,13 @@
 //! Never: a debit ahead of the cursor that counts it.
 
 use crate::{
+    follower::Options,
     gather::Touched,
     kind::{At, head::Head, session::Session},
     settled,
 };
-use tallystick_core::Span;
 use tallystick_journal::{Entry, ProjectionStore, StorageFault};
 
-/// Bounds what is held of entries that may go ahead. *Units*: bytes.
-const AHEAD_BYTES: usize = 4 << 20;
 /// Is what an entry costs beside its key and value, about.
 const ENTRY_BYTES: usize = 64;
 
@@ -20,7 +18,7 @@ pub(crate) struct Filing<'a> {
     pub(crate) store: &'a dyn ProjectionStore,
     /// As it was before this step.
     pub(crate) head: Head,
-    pub(crate) retry_window: Span,
+    pub(crate) options: &'a Options,
     ahead: Vec<Entry>,
     ahead_bytes: usize,
     with_cursor: Vec<Entry>,
@@ -28,9 +26,9 @@ pub(crate) struct Filing<'a> {
 }
 
 impl<'a> Filing<'a> {
-    pub(crate) fn new(store: &'a dyn ProjectionStore, head: Head, retry_window: Span) -> Self {
+    pub(crate) fn new(store: &'a dyn ProjectionStore, head: Head, options: &'a Options) -> Self {
         let (ahead, with_cursor) = (Vec::new(), Vec::new());
-        Self { store, head, retry_window, ahead, ahead_bytes: 0, with_cursor, bytes: 0 }
+        Self { store, head, options, ahead, ahead_bytes: 0, with_cursor, bytes: 0 }
     }
 
     /// Adds entries that belong together: ahead of the cursor if they are true whether this step ends or not.
@@ -41,7 +39,7 @@ impl<'a> Filing<'a> {
         }
         self.ahead_bytes += entries.iter().map(size).sum::<usize>();
         self.ahead.extend(entries);
-        if self.ahead_bytes >= AHEAD_BYTES {
+        if self.ahead_bytes >= self.options.piece_bytes {
             self.store.write(&self.ahead)?;
             self.bytes += self.ahead_bytes as u64;
             self.ahead.clear();

@@ -75,6 +75,8 @@ pub struct Options {
     pub step_records: u64,
     /// How many bytes of the journal one step takes, about: bounds its memory.
     pub step_bytes: usize,
+    /// How many bytes of a settling session are read, and written again, at a time, about.
+    pub piece_bytes: usize,
     /// After how many written bytes they are made to survive a power cut. The journal is kept until then.
     pub sync_bytes: u64,
     /// How long a follower that has caught up lets records gather, unless somebody waits for them.
@@ -87,6 +89,7 @@ impl Default for Options {
             retry_window: Span::from_days(7),
             step_records: 262_144,
             step_bytes: 16 << 20,
+            piece_bytes: 1 << 20,
             sync_bytes: 32 << 20,
             pause: Duration::from_millis(10),
         }
@@ -178,7 +181,7 @@ impl Follower {
             head.cursor,
             next.cursor
         );
-        let mut filing = Filing::new(self.parts.store.as_ref(), head, self.options.retry_window);
+        let mut filing = Filing::new(self.parts.store.as_ref(), head, &self.options);
         file(&mut gathered, &mut filing)?;
         // What this step files may be due as well: the next one sees to that.
         self.is_due = recall::drop_due(&mut filing, next.latest)? || gathered.records > 0;
@@ -258,7 +261,7 @@ impl Follower {
     }
 }
 
-fn file(gathered: &mut Gathered, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
+pub(crate) fn file(gathered: &mut Gathered, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
     for ((partition, slot), id) in &gathered.payees {
         filing.put(payee::entry(*partition, *slot, *id));
     }

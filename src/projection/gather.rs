@@ -137,3 +137,6 @@ impl Gathered {
         all
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,7 @@ use crate::{
 };
 use std::{collections::VecDeque, ops::ControlFlow};
 use tallystick_core::{SessionId, hash::KeyHash};
-use tallystick_journal::{ProjectionStore, StorageFault};
-
-/// Bounds the chunks read at a time. *Units*: bytes.
-const PAGE_BYTES: usize = 1 << 20;
+use tallystick_journal::StorageFault;
 
 /// Files a settled session.
 pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
@@ -33,7 +30,7 @@ pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), 
             row = Session::load(filing.store, id)?.unwrap_or_default();
             let mut from = row.opened_seq;
             loop {
-                let page = page(filing.store, id, from)?;
+                let page = page(filing, id, from)?;
                 let Some((last, _, _)) = page.last() else { break };
                 from = last + 1;
                 for (first_seq, last_seq, value) in &page {
@@ -51,7 +48,7 @@ pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), 
     filing.put(row.entry(id));
     if let Some((_, at)) = touched.settled
         && again.is_recalled
-        && let Some(goes_at) = at.checked_add(filing.retry_window)
+        && let Some(goes_at) = at.checked_add(filing.options.retry_window)
     {
         filing.put(due::entry(goes_at, id));
     }
@@ -62,10 +59,10 @@ pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), 
 type Stored = (u64, u64, Vec<u8>);
 
 /// Reads some chunks of a session, from `from_seq` on; none when there are no more.
-fn page(store: &dyn ProjectionStore, id: SessionId, from_seq: u64) -> Result<Vec<Stored>, StorageFault> {
+fn page(filing: &Filing<'_>, id: SessionId, from_seq: u64) -> Result<Vec<Stored>, StorageFault> {
     let at = At::of(id);
     let (mut all, mut bytes) = (Vec::new(), 0);
-    store.range(CHUNK.table, &at.key(from_seq), &mut |key, value| {
+    filing.store.range(CHUNK.table, &at.key(from_seq), &mut |key, value| {
         if !key.starts_with(&at.key(0)[..PLACE_BYTES]) {
             return Ok(ControlFlow::Break(()));
         }
@@ -74,7 +71,7 @@ fn page(store: &dyn ProjectionStore, id: SessionId, from_seq: u64) -> Result<Vec
             bytes += value.len();
             all.push((view.first_seq, view.last_seq, value.to_vec()));
         }
-        let is_enough = bytes >= PAGE_BYTES || (view.session != id && !all.is_empty());
+        let is_enough = bytes >= filing.options.piece_bytes || (view.session != id && !all.is_empty());
         Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     Ok(all)

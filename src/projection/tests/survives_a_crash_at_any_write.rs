@@ -30,6 +30,34 @@ fn whatever_was_not_synced_is_derived_again() {
     }
 }
 
+/// A session too large for one write settles in many, and is whole between any two of them.
+#[test]
+fn a_large_session_settles_in_pieces() {
+    let mut past = Past::new(25);
+    (0..3).for_each(|_| past.open_one());
+    for _ in 0..600 {
+        (0..5).for_each(|_| past.debit_one());
+        past.commit();
+    }
+    let (before, _) = past.followed(small(1));
+    let while_open = before.unsynced();
+    past.settle_all();
+    let (whole, _) = past.followed(Options::default());
+    let in_pieces = |step_records| Options { piece_bytes: 1, ..unsynced(step_records) };
+    let mut follower = past.follower(&before, in_pieces(1));
+    follow(&mut follower, past.last_seq()).unwrap();
+    assert_eq!(before.dump(), whole.dump());
+    let writes = before.unsynced();
+    assert!(writes > while_open + 12, "{while_open} and then {writes} writes");
+    for lost in (0..24).chain([writes]) {
+        let left = Arc::new(before.survivors(lost));
+        let mut again = past.follower(&left, in_pieces(100));
+        past.check(&again.lookups(), again.cursor());
+        follow(&mut again, past.last_seq()).unwrap();
+        assert_eq!(left.dump(), whole.dump(), "{lost} of {writes} writes lost");
+    }
+}
+
 #[test]
 fn a_failed_write_leaves_the_cursor_where_it_was() {
     let mut past = Past::new(22);
