@@ -34,6 +34,7 @@ impl Memory {
             journal: Arc::clone(&journal) as _,
             checkpoints: Arc::clone(&index) as _,
             tables: index,
+            journal_needed_from: Arc::default(),
             clock: Arc::new(Noon),
             ids: Arc::new(CountedIds::default()),
             events: Arc::new(Silent),
