@@ -2,23 +2,22 @@
 //! in recovery it is all that runs, so both are the same world (I7).
 //! Never: decides; refuses. A record that does not fit the state is a bug here or damage there, and stops the process.
 
+mod account;
+mod session;
+
 use crate::{
-    Amount, Cap, Partition, Record, Stamp, Total,
-    account::Account,
+    Partition, Record, Stamp,
     books::{Book, Posting},
-    keys::{Remembered, Said},
     partition::{CommandKey, Made},
     payee::{Notice, Payee},
     record::{
-        AccountCreated, Debited, Deposited, Keyed, OutboxDelivered, PayeeCreated, PayeeNoticed, PayeeShared,
-        PayeeStatusSet, SessionOpened, SessionSettled, SettlementPosted, StoredIntent, WriterOpened,
-        WriterPositioned,
+        Keyed, OutboxDelivered, PayeeCreated, PayeeNoticed, PayeeShared, PayeeStatusSet, SettlementPosted,
+        WriterOpened, WriterPositioned,
     },
-    session::{About, Authority, PayeePart, Session},
-    settlement::{Outgoing, Settlement},
+    settlement::Outgoing,
     writer::Writer,
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 /// Stops: what cannot be has happened.
 #[cold]
@@ -53,6 +52,11 @@ impl Partition {
             Record::Genesis(genesis) => self.seed = genesis.seed,
             Record::AccountCreated(made) => self.account_created(seq, stamp, made),
             Record::Deposited(deposit) => self.deposited(seq, deposit),
+            Record::DepositMade(made) => self.deposit_made(seq, stamp, made),
+            Record::DepositMoved(moved) => self.deposit_moved(seq, stamp, moved),
+            Record::Withdrawn(withdrawn) => self.withdrawn(seq, withdrawn),
+            Record::Repaid(repaid) => self.repaid(seq, repaid),
+            Record::CreditLimitSet(set) => self.credit_limit_set(seq, set),
             Record::PayeeCreated(made) => self.payee_created(seq, stamp, made),
             Record::PayeeStatusSet(set) => self.payee_status_set(set),
             Record::PayeeShared(shared) => self.payee_shared(shared),
@@ -61,6 +65,12 @@ impl Partition {
             Record::OpenDeclined(declined) => {
                 self.remember_command(seq, &declined.keyed, Made::Declined(declined.decline));
             }
+            Record::CommandDeclined(declined) => {
+                self.remember_command(seq, &declined.keyed, Made::Declined(declined.decline));
+            }
+            Record::ToppedUp(topped) => self.topped_up(seq, topped),
+            Record::SessionClosing(closing) => self.session_closing(stamp, closing),
+            Record::Reversed(reversed) => self.reversed(seq, reversed),
             Record::WriterOpened(opened) => self.writer_opened(opened),
             Record::WriterPositioned(positioned) => self.writer_positioned(positioned),
             Record::SessionSettled(settled) => self.session_settled(seq, stamp, settled),
@@ -72,63 +82,6 @@ impl Partition {
     /// Takes a journal's seed without a record: every partition shares the genesis of partition 0.
     pub fn adopt_seed(&mut self, seed: crate::hash::Seed) {
         self.seed = seed;
-    }
-
-    fn debited(&mut self, seq: u64, debit: &Debited<'_>) {
-        let said = Said {
-            amount: debit.amount,
-            payee: debit.payee,
-            currency: debit.currency,
-            reference: self.seed.field(debit.reference.as_bytes()),
-            evidence: self.seed.field(debit.evidence.as_ref().map_or(&[], |hash| hash.as_slice())),
-        };
-        let session = found(self.sessions.get_mut(debit.session.slot()), "a debit in no session");
-        assert_eq!(session.id, debit.session, "bug: record {seq} names another session");
-        match debit.intent {
-            StoredIntent::Key(key) => {
-                session.keys.remember(key, Remembered { seq, said, verdict: debit.verdict });
-            }
-            StoredIntent::Number(at) => {
-                found(session.window_mut(at.writer, at.epoch), "no window").remember(
-                    &at,
-                    seq,
-                    said,
-                    debit.verdict,
-                );
-            }
-        }
-        if debit.verdict.is_none() {
-            session.take(debit.payee, debit.amount);
-            let (currency, amount) = (session.currency, debit.amount);
-            self.books.post(Posting { currency, from: Book::Reserved, to: Book::Unsettled, amount });
-        }
-    }
-
-    fn account_created(&mut self, seq: u64, stamp: &Stamp, made: &AccountCreated<'_>) {
-        let account = Account {
-            id: made.id,
-            currency: made.currency,
-            funding: made.funding,
-            deposited: Total::ZERO,
-            reserved_by_children: Total::ZERO,
-            spent_below: Total::ZERO,
-            open_children: 0,
-            created_at: stamp.at,
-            reference: made.reference.into(),
-        };
-        self.accounts.insert(made.id.slot(), account);
-        self.remember_command(seq, &made.keyed, Made::Account(made.id));
-    }
-
-    fn deposited(&mut self, seq: u64, deposit: &Deposited) {
-        let account = found(self.accounts.get_mut(deposit.account.slot()), "a deposit in no account");
-        assert_eq!(account.id, deposit.account, "bug: record {seq} names another account");
-        account.deposited = sure(account.deposited.checked_add(deposit.amount.into()));
-        assert_eq!(account.deposited, deposit.deposited_after, "bug: record {seq} found other deposits");
-        let currency = account.currency;
-        let amount = deposit.amount;
-        self.books.post(Posting { currency, from: Book::Outside, to: Book::PayerAvailable, amount });
-        self.remember_command(seq, &deposit.keyed, Made::Deposit(deposit.account));
     }
 
     fn payee_created(&mut self, seq: u64, stamp: &Stamp, made: &PayeeCreated<'_>) {
@@ -174,46 +127,6 @@ impl Partition {
         }
     }
 
-    fn session_opened(&mut self, seq: u64, stamp: &Stamp, opened: &SessionOpened<'_>) {
-        let account = found(self.accounts.get_mut(opened.account.slot()), "a session in no account");
-        assert_eq!(account.id, opened.account, "bug: record {seq} names another account");
-        account.reserve(opened.bounds.cap);
-        let currency = account.currency;
-        let part = |(payee, cap): &(u32, Cap)| PayeePart {
-            payee: *payee,
-            spent: Amount::ZERO,
-            debit_count: 0,
-            cap: *cap,
-        };
-        let authority = Authority {
-            principal: opened.principal.into(),
-            method: opened.method.into(),
-            evidence_hash: opened.evidence_hash,
-            approved_at: opened.approved_at,
-        };
-        let session = Session {
-            id: opened.id,
-            account: opened.account.slot(),
-            currency,
-            bounds: opened.bounds,
-            spent_own: Amount::ZERO,
-            spent_below: Amount::ZERO,
-            held: Amount::ZERO,
-            reserved_by_children: Amount::ZERO,
-            debit_count: 0,
-            opened_at: stamp.at,
-            payees: opened.payees.iter().map(part).collect(),
-            writers: Vec::new(),
-            keys: Box::default(),
-            about: Box::new(About { authority, reference: opened.reference.into() }),
-        };
-        self.sessions.insert(opened.id.slot(), session);
-        self.ends.insert((opened.bounds.ends_at, opened.id.slot()));
-        let amount = opened.bounds.cap;
-        self.books.post(Posting { currency, from: Book::PayerAvailable, to: Book::Reserved, amount });
-        self.remember_command(seq, &opened.keyed, Made::Session(opened.id));
-    }
-
     fn writer_opened(&mut self, opened: &WriterOpened) {
         match self.writers.get_mut(opened.id.slot()) {
             Some(writer) => {
@@ -229,46 +142,6 @@ impl Partition {
         let session = found(self.sessions.get_mut(positioned.session.slot()), "a position in no session");
         assert_eq!(session.id, positioned.session, "bug: a position names another session");
         found(session.window_mut(positioned.writer, positioned.epoch), "no window").adopt(positioned.epoch);
-    }
-
-    fn session_settled(&mut self, seq: u64, stamp: &Stamp, settled: &SessionSettled) {
-        let session = found(self.sessions.remove(settled.session.slot()), "a settlement of no session");
-        assert_eq!(session.id, settled.session, "bug: record {seq} names another session");
-        assert_eq!(session.spent_own, settled.total, "bug: record {seq} settles another total");
-        let lines = settled.lines.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount));
-        assert_eq!(lines, Some(settled.total), "bug: the lines of record {seq} do not add up");
-        assert_eq!(
-            settled.total.checked_add(settled.released),
-            Some(session.bounds.cap),
-            "bug: record {seq} lost a nano"
-        );
-        self.ends.remove(&(session.bounds.ends_at, settled.session.slot()));
-        let account = found(self.accounts.get_mut(session.account), "a session without an account");
-        account.release(session.bounds.cap, settled.total);
-        let (account, currency) = (account.id, session.currency);
-        let post = |from, to, amount| Posting { currency, from, to, amount };
-        self.books.post(post(Book::Unsettled, Book::InTransit, settled.total));
-        self.books.post(post(Book::Reserved, Book::PayerAvailable, settled.released));
-        for line in &settled.lines {
-            self.outbox_last += 1;
-            let (no, settlement) = (self.outbox_last, settled.session.settlement());
-            self.outbox.push_back(Outgoing { no, settlement, currency, line: *line });
-        }
-        let settlement = Settlement {
-            session: settled.session,
-            account,
-            currency,
-            reason: settled.reason,
-            lines: settled.lines.clone(),
-            total: settled.total,
-            released: settled.released,
-            debit_count: session.debit_count,
-            opened_at: session.opened_at,
-            settled_at: stamp.at,
-            seq,
-        };
-        self.unfiled.insert(seq, settlement);
-        self.unfiled_seqs.insert(settled.session, seq);
     }
 
     fn settlement_posted(&mut self, posted: &SettlementPosted) {
@@ -295,10 +168,9 @@ impl Partition {
     }
 
     fn remember_command(&mut self, seq: u64, keyed: &Keyed, made: Made) {
-        let (slot, _) = self.command_keys.next_place();
         let content = keyed.content.as_slice().into();
-        self.command_keys.insert(slot, CommandKey { key: keyed.key, content, made, seq });
-        let before = self.command_slots.insert(keyed.key, slot);
+        let row = CommandKey { key: keyed.key, content, made, seq };
+        let before = self.unfiled_keys.insert(keyed.key, row);
         assert!(before.is_none(), "bug: one command key was decided twice, at seq {seq} again");
     }
 }

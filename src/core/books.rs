@@ -2,7 +2,7 @@
 //! Every record's postings sum to zero per currency, and each book equals the sum of its postings (I6).
 //! Never: decides; never holds what cannot be derived again.
 
-use crate::{Amount, Currency, Total};
+use crate::{Amount, Currency};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 pub enum Book {
     /// The world: banks, card networks, chains.
     Outside = 0,
-    /// Deposits on their way. A place; not used yet.
+    /// Deposits on their way.
     FundingPending = 1,
-    /// What accounts can give to sessions.
+    /// What prepaid accounts can give; below zero by their deficits.
     PayerAvailable = 2,
-    /// What open sessions can still spend.
+    /// What open reserved sessions can still spend.
     Reserved = 3,
     /// Set aside by holds. A place; not used yet.
     Held = 4,
@@ -26,7 +26,7 @@ pub enum Book {
     InTransit = 6,
     /// In payees' positions.
     PayeePayable = 7,
-    /// Places for what comes with payouts, refunds and credit; not used yet.
+    /// Places for what comes with payouts and refunds; not used yet.
     PayeeFrozen = 8,
     /// See `PayeeFrozen`.
     InBatch = 9,
@@ -36,7 +36,7 @@ pub enum Book {
     Fees = 11,
     /// See `PayeeFrozen`.
     RefundDue = 12,
-    /// See `PayeeFrozen`.
+    /// What credit lines repaid less what they and external authorities reserve and spent: what payers still have to bring.
     PayerReceivable = 13,
     /// See `PayeeFrozen`.
     Chargeback = 14,
@@ -46,6 +46,50 @@ pub enum Book {
 
 /// How many books there are in a currency.
 pub const BOOKS: usize = 16;
+
+impl Book {
+    /// Lists the books in the order of their numbers.
+    pub const ALL: [Self; BOOKS] = [
+        Self::Outside,
+        Self::FundingPending,
+        Self::PayerAvailable,
+        Self::Reserved,
+        Self::Held,
+        Self::Unsettled,
+        Self::InTransit,
+        Self::PayeePayable,
+        Self::PayeeFrozen,
+        Self::InBatch,
+        Self::PaidOut,
+        Self::Fees,
+        Self::RefundDue,
+        Self::PayerReceivable,
+        Self::Chargeback,
+        Self::WriteOff,
+    ];
+
+    /// Returns the name used in metrics and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::FundingPending => "funding_pending",
+            Self::PayerAvailable => "payer_available",
+            Self::Reserved => "reserved",
+            Self::Held => "held",
+            Self::Unsettled => "unsettled",
+            Self::InTransit => "in_transit",
+            Self::PayeePayable => "payee_payable",
+            Self::PayeeFrozen => "payee_frozen",
+            Self::InBatch => "in_batch",
+            Self::PaidOut => "paid_out",
+            Self::Fees => "fees",
+            Self::RefundDue => "refund_due",
+            Self::PayerReceivable => "payer_receivable",
+            Self::Chargeback => "chargeback",
+            Self::WriteOff => "write_off",
+        }
+    }
+}
 
 /// Is one entry: out of one book, into another. Two entries that sum to zero by their shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +149,17 @@ impl Books {
     pub fn sum_to_zero(&self) -> bool {
         self.0.iter().all(|(_, books)| books.iter().sum::<i128>() == 0)
     }
+}
 
-    pub(crate) fn holds(&self, currency: Currency, book: Book, total: Total) -> bool {
-        i128::try_from(total.nanos()).is_ok_and(|nanos| nanos == self.get(currency, book))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_are_listed_by_their_numbers_and_no_two_share_a_name() {
+        for (number, book) in Book::ALL.into_iter().enumerate() {
+            assert_eq!(book as usize, number, "{}", book.name());
+            assert_eq!(Book::ALL.iter().filter(|other| other.name() == book.name()).count(), 1);
+        }
     }
 }

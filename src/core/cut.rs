@@ -5,6 +5,7 @@
 use crate::{
     Partition,
     account::Account,
+    deposit::Deposit,
     partition::{CommandKey, Head},
     payee::{Notice, Payee},
     session::Session,
@@ -23,13 +24,24 @@ pub enum RowValue {
     Payee(Slot<Payee>),
     Notice(Slot<Notice>),
     Writer(Slot<Writer>),
+    /// Written before keys of commands were filed; read and filed again.
     CommandKey(Slot<CommandKey>),
+    Deposit(Slot<Deposit>),
+}
+
+/// Is what a checkpoint files for good, beside the rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filing {
+    /// Settlements made since the one before.
+    pub settlements: Vec<Settlement>,
+    /// Keys of commands decided since the one before.
+    pub command_keys: Vec<CommandKey>,
 }
 
 impl Partition {
-    /// Begins a checkpoint: returns the head as of now, and the settlements it files. `copy` returns the rows.
+    /// Begins a checkpoint: returns the head as of now, and what it files. `copy` returns the rows.
     /// `covered` is a seq, at or after the partition's own, up to which no other record of this partition can come.
-    pub fn cut(&mut self, covered: u64) -> (Head, Vec<Settlement>) {
+    pub fn cut(&mut self, covered: u64) -> (Head, Filing) {
         assert!(covered >= self.seq, "bug: a checkpoint covers {covered} but contains {}", self.seq);
         let head = Head {
             seq: self.seq,
@@ -41,13 +53,17 @@ impl Partition {
             payees: self.payees.cut(),
             notices: self.notices.cut(),
             writers: self.writers.cut(),
-            command_keys: self.command_keys.cut(),
+            deposits: self.deposits.cut(),
             books: self.books.clone(),
             outbox: self.outbox.clone(),
             outbox_last: self.outbox_last,
             inbox: self.inbox.clone(),
         };
-        (head, self.unfiled.values().cloned().collect())
+        let filing = Filing {
+            settlements: self.unfiled.values().cloned().collect(),
+            command_keys: self.unfiled_keys.values().cloned().collect(),
+        };
+        (head, filing)
     }
 
     /// Copies about `limit` rows of the cut; an empty list says that it is whole.
@@ -69,7 +85,7 @@ impl Partition {
             rows = wrap(self.writers.copy(limit), RowValue::Writer);
         }
         if rows.is_empty() {
-            rows = wrap(self.command_keys.copy(limit), RowValue::CommandKey);
+            rows = wrap(self.deposits.copy(limit), RowValue::Deposit);
         }
         rows
     }
@@ -81,13 +97,14 @@ impl Partition {
         self.payees.mark_all();
         self.notices.mark_all();
         self.writers.mark_all();
-        self.command_keys.mark_all();
+        self.deposits.mark_all();
     }
 
-    /// Forgets the settlements that a checkpoint at `seq` has filed for good.
+    /// Forgets what a checkpoint at `seq` has filed for good: settlements, and keys of commands.
     pub fn filed_through(&mut self, seq: u64) {
         self.unfiled = self.unfiled.split_off(&(seq.saturating_add(1)));
         self.unfiled_seqs.retain(|_, filed_at| *filed_at > seq);
+        self.unfiled_keys.retain(|_, row| row.seq > seq);
     }
 
     /// Puts back one row. Rows of one table come in slot order. *Errors*: says what does not fit.
@@ -98,7 +115,12 @@ impl Partition {
             RowValue::Payee(entry) => self.payees.load(slot, entry),
             RowValue::Notice(entry) => self.notices.load(slot, entry),
             RowValue::Writer(entry) => self.writers.load(slot, entry),
-            RowValue::CommandKey(entry) => self.command_keys.load(slot, entry),
+            RowValue::CommandKey(Slot::Taken { row, .. }) => {
+                self.unfiled_keys.insert(row.key, row);
+                Ok(())
+            }
+            RowValue::CommandKey(Slot::Vacant { .. }) => Ok(()),
+            RowValue::Deposit(entry) => self.deposits.load(slot, entry),
         }
     }
 
@@ -109,7 +131,7 @@ impl Partition {
         self.payees.load_head(head.payees)?;
         self.notices.load_head(head.notices)?;
         self.writers.load_head(head.writers)?;
-        self.command_keys.load_head(head.command_keys)?;
+        self.deposits.load_head(head.deposits)?;
         self.seq = head.seq;
         self.last_at = head.last_at;
         self.seed = head.seed;
@@ -117,9 +139,10 @@ impl Partition {
         self.outbox = head.outbox;
         self.outbox_last = head.outbox_last;
         self.inbox = head.inbox;
-        self.ends = self.sessions.iter().map(|(slot, session)| (session.bounds.ends_at, slot)).collect();
+        self.ends = self.sessions.iter().map(|(slot, session)| (session.due_at(), slot)).collect();
+        self.children =
+            self.sessions.iter().filter_map(|(slot, session)| Some((session.parent?, slot))).collect();
         self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();
-        self.command_slots = self.command_keys.iter().map(|(slot, row)| (row.key, slot)).collect();
         self.check_sound()
     }
 }

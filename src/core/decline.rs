@@ -1,7 +1,7 @@
 //! Owns: why the rules say no, as data: numbered codes in the order of the ladder, the level, what to do next.
 //! Never: decides; a code here is given by exactly one line of `decide`.
 
-use crate::{Amount, Time};
+use crate::{Amount, EnvelopeId, Time};
 use serde::{Deserialize, Serialize};
 
 macro_rules! codes {
@@ -77,8 +77,10 @@ codes! {
     PayeeCap = 190, "PAYEE_CAP", "61";
     /// Above what is left of the envelope.
     Cap = 200, "CAP", "51";
-    /// One open session more than an account may have.
+    /// One open session more than its parent may have.
     TooManyChildren = 210, "TOO_MANY_CHILDREN", "65";
+    /// Deeper below its account than a session may lie.
+    TooDeep = 211, "TOO_DEEP", "57";
     /// Above what needs no human. A place; not given yet.
     ApprovalRequired = 220, "APPROVAL_REQUIRED", "1A";
 }
@@ -102,7 +104,7 @@ pub enum Level {
 pub enum Next {
     /// Nothing makes this intent succeed.
     Nothing,
-    /// More room is needed; the account could give at most this.
+    /// More room is needed; what is above could give at most this.
     TopUp(Amount),
     /// The same intent can succeed from this instant on, under a new key.
     WaitUntil(Time),
@@ -121,6 +123,15 @@ pub struct Decline {
     pub level: Level,
     /// What to do next.
     pub next: Next,
+}
+
+/// Is a decline just decided, with the envelope whose limit said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// The first limit hit.
+    pub decline: Decline,
+    /// Whose limit it is.
+    pub limit_of: EnvelopeId,
 }
 
 impl Decline {

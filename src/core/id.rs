@@ -1,7 +1,7 @@
 //! Owns: ids. 128 bits that say where a thing lives, so that it is found without a hash table:
 //!
 //! ```text
-//! partition:16 | kind:8 | generation:24 | slot:32 | random:48      account, payee, session, settlement, writer
+//! partition:16 | kind:8 | generation:24 | slot:32 | random:48      account, payee, session, settlement, writer, deposit
 //! partition:16 | kind:8 | zero:8        | slot:32 | seq:64         debit
 //! ```
 //!
@@ -38,6 +38,8 @@ pub enum Kind {
     Debit = 5,
     /// A writer, `wri_`.
     Writer = 11,
+    /// A deposit, `dep_`.
+    Deposit = 12,
 }
 
 /// Says why a text is no id of the wanted kind.
@@ -187,10 +189,49 @@ id!(/// Names a debit, approved or declined.
     DebitId, Kind::Debit, "deb_");
 id!(/// Names a writer.
     WriterId, Kind::Writer, "wri_");
+id!(/// Names a deposit.
+    DepositId, Kind::Deposit, "dep_");
 placed!(AccountId, Kind::Account);
 placed!(PayeeId, Kind::Payee);
 placed!(SessionId, Kind::Session);
 placed!(WriterId, Kind::Writer);
+placed!(DepositId, Kind::Deposit);
+
+/// Names what a session can stand under, and whose limit can say no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EnvelopeId {
+    /// An account.
+    Account(AccountId),
+    /// A session.
+    Session(SessionId),
+}
+
+impl EnvelopeId {
+    /// Returns the 128 bits.
+    pub const fn bits(self) -> u128 {
+        match self {
+            Self::Account(id) => id.bits(),
+            Self::Session(id) => id.bits(),
+        }
+    }
+
+    /// Returns the partition it belongs to.
+    pub const fn partition(self) -> u16 {
+        match self {
+            Self::Account(id) => id.partition(),
+            Self::Session(id) => id.partition(),
+        }
+    }
+}
+
+impl fmt::Display for EnvelopeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(id) => id.fmt(f),
+            Self::Session(id) => id.fmt(f),
+        }
+    }
+}
 
 const KIND_MASK: u128 = 0xff << 104;
 

@@ -21,6 +21,8 @@ pub struct Said {
     pub reference: FieldHash,
     /// The evidence, hashed.
     pub evidence: FieldHash,
+    /// Whether less would do.
+    pub partial: bool,
 }
 
 impl Said {
@@ -36,6 +38,8 @@ impl Said {
             Some("reference")
         } else if self.evidence != other.evidence {
             Some("evidence_hash")
+        } else if self.partial != other.partial {
+            Some("accept_partial")
         } else {
             None
         }
@@ -54,6 +58,8 @@ pub struct Remembered {
     pub said: Said,
     /// What was answered.
     pub verdict: Verdict,
+    /// What was taken: all that was asked, or less if less would do; nothing when declined.
+    pub taken: Amount,
 }
 
 /// Keeps the debits of one session that came with free-form keys.

@@ -17,6 +17,7 @@ pub mod currency;
 pub mod cut;
 pub mod decide;
 pub mod decline;
+pub mod deposit;
 pub mod hash;
 pub mod id;
 pub mod keys;
@@ -27,14 +28,19 @@ pub mod record;
 pub mod refusal;
 pub mod session;
 pub mod settlement;
+mod sound;
 pub mod table;
 pub mod time;
+pub(crate) mod tree;
+pub mod verify;
 pub mod writer;
 
 pub use amount::{Amount, Cap, Total};
 pub use currency::Currency;
-pub use decline::{Decline, DeclineCode, Level, Next};
-pub use id::{AccountId, DebitId, IdSource, PayeeId, SessionId, SettlementId, WriterId};
+pub use decline::{Decline, DeclineCode, Hit, Level, Next};
+pub use id::{
+    AccountId, DebitId, DepositId, EnvelopeId, IdSource, PayeeId, SessionId, SettlementId, WriterId,
+};
 pub use partition::Partition;
 pub use record::{Record, Stamp};
 pub use refusal::Refusal;

@@ -7,7 +7,15 @@ pub const PAYEES_PER_SESSION: usize = 64;
 /// Bounds the payees of a session that has one, and the per-payee caps it may list.
 pub const PAYEES_LISTED: usize = 1_024;
 /// Bounds the open sessions of an account.
-pub const OPEN_CHILDREN: u32 = 10_000_000;
+pub const ACCOUNT_CHILDREN: u32 = 10_000_000;
+/// Bounds the open sessions of a session.
+pub const SESSION_CHILDREN: u32 = 10_000;
+/// Bounds how deep below its account a session may lie; straight on it is 1.
+pub const DEPTH: u8 = 8;
+/// Bounds the reversed debits a session remembers.
+pub const REVERSALS_PER_SESSION: usize = 65_536;
+/// Ends sessions this long before their account's external authority, unless the account says otherwise.
+pub const AUTHORITY_MARGIN: Span = Span::from_hours(1);
 /// Bounds the free-form keys a session remembers.
 pub const KEYS_PER_SESSION: usize = 65_536;
 /// Bounds the writers a session remembers.
@@ -22,7 +30,7 @@ pub const KEY_BYTES: usize = 255;
 pub const NAME_BYTES: usize = 255;
 /// Bounds a debit's reference. *Units*: bytes.
 pub const DEBIT_REFERENCE_BYTES: usize = 128;
-/// Bounds the name of an authority's method. *Units*: bytes.
+/// Bounds the name of an authority's method, and each fact about a payment method. *Units*: bytes.
 pub const METHOD_BYTES: usize = 64;
 /// Bounds the rows of one table of one partition: accounts, payees, writers or sessions.
 pub const ROWS_PER_TABLE: u32 = 1 << 24;

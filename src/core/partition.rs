@@ -2,13 +2,14 @@
 //! Never: changes any of it; that is `apply`'s alone. Never another partition's state.
 
 use crate::{
-    AccountId, Amount, Currency, PayeeId, Refusal, SessionId, Time, Total, WriterId,
+    AccountId, Amount, Currency, DepositId, PayeeId, Refusal, SessionId, Time, WriterId,
     account::Account,
-    books::{Book, Books},
+    books::Books,
     decline::Decline,
+    deposit::Deposit,
     hash::{FieldHash, KeyHash, Seed},
     payee::{Notice, Payee, PayeeStatus},
-    session::{About, Bounds, PayeePart, Session},
+    session::{About, Bounds, Mode, PayeePart, Session},
     settlement::{Outgoing, Settlement},
     table::{Table, TableHead},
     writer::Writer,
@@ -49,14 +50,18 @@ impl Hasher for IdHasher {
 pub enum Made {
     /// This account.
     Account(AccountId),
-    /// A deposit in this account.
+    /// A deposit in this account, made before deposits had ids.
     Deposit(AccountId),
     /// This payee.
     Payee(PayeeId),
     /// This session.
     Session(SessionId),
-    /// No session, and why.
+    /// It was declined, and why.
     Declined(Decline),
+    /// This deposit.
+    DepositOf(DepositId),
+    /// A reversal of this much, in this session.
+    Reversal(SessionId, Amount),
 }
 
 /// Is a remembered key of a command that has no session.
@@ -85,7 +90,7 @@ pub struct Head {
     pub payees: TableHead,
     pub notices: TableHead,
     pub writers: TableHead,
-    pub command_keys: TableHead,
+    pub deposits: TableHead,
     pub books: Books,
     pub outbox: VecDeque<Outgoing>,
     pub outbox_last: u64,
@@ -106,7 +111,7 @@ pub struct Partition {
     pub(crate) payees: Table<Payee>,
     pub(crate) notices: Table<Notice>,
     pub(crate) writers: Table<Writer>,
-    pub(crate) command_keys: Table<CommandKey>,
+    pub(crate) deposits: Table<Deposit>,
     pub(crate) books: Books,
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) outbox_last: u64,
@@ -115,10 +120,13 @@ pub struct Partition {
     pub(crate) unfiled: BTreeMap<u64, Settlement>,
     /// The seqs of the unfiled settlements, by session.
     pub(crate) unfiled_seqs: BTreeMap<SessionId, u64>,
+    /// Keys of commands that no checkpoint has filed yet.
+    pub(crate) unfiled_keys: BTreeMap<KeyHash, CommandKey>,
     // What follows is derived from the rows and never stored.
     pub(crate) notice_slots: HashMap<u128, u32, BuildHasherDefault<IdHasher>>,
-    pub(crate) command_slots: BTreeMap<KeyHash, u32>,
     pub(crate) ends: BTreeSet<(Time, u32)>,
+    /// The slots of parent and child of each session that stands under another.
+    pub(crate) children: BTreeSet<(u32, u32)>,
 }
 
 /// Is a session as it is shown: without its keys and windows, its payees by id.
@@ -128,8 +136,15 @@ pub struct SessionView {
     pub id: SessionId,
     pub account: AccountId,
     pub currency: Currency,
+    pub parent: Option<SessionId>,
+    pub mode: Mode,
+    pub depth: u8,
     pub bounds: Bounds,
     pub spent: Amount,
+    pub spent_below: Amount,
+    pub held: Amount,
+    pub reserved_by_children: Amount,
+    pub open_children: u32,
     pub remaining: Amount,
     pub debit_count: u64,
     pub opened_at: Time,
@@ -137,6 +152,8 @@ pub struct SessionView {
     pub about: About,
     /// True from the session's end on, swept or not.
     pub ended: bool,
+    /// True while it is being settled, those below it first.
+    pub closing: bool,
 }
 
 impl Partition {
@@ -185,6 +202,16 @@ impl Partition {
         self.accounts.get(id.slot()).filter(|account| account.id == id).ok_or(Refusal::UnknownAccount)
     }
 
+    /// Finds the account at a slot. *Errors*: `UnknownAccount`.
+    pub fn account_at(&self, slot: u32) -> Result<&Account, Refusal> {
+        self.accounts.get(slot).ok_or(Refusal::UnknownAccount)
+    }
+
+    /// Finds a deposit. *Errors*: `UnknownDeposit`.
+    pub fn deposit(&self, id: DepositId) -> Result<&Deposit, Refusal> {
+        self.deposits.get(id.slot()).filter(|deposit| deposit.id == id).ok_or(Refusal::UnknownDeposit)
+    }
+
     /// Finds an open session. *Errors*: `UnknownSession`, for settled ones too; the settlements know those.
     pub fn session(&self, id: SessionId) -> Result<&Session, Refusal> {
         self.sessions.get(id.slot()).filter(|session| session.id == id).ok_or(Refusal::UnknownSession)
@@ -206,9 +233,19 @@ impl Partition {
         self.notices.get(slot).map(|notice| (slot, notice)).ok_or(Refusal::PayeeNotHere)
     }
 
+    /// Returns the payee that a notice's slot stands for.
+    pub fn payee_at(&self, slot: u32) -> Option<PayeeId> {
+        self.notices.get(slot).map(|notice| notice.id)
+    }
+
     /// Finds a settlement that no checkpoint has filed yet.
     pub fn unfiled_settlement(&self, session: SessionId) -> Option<&Settlement> {
         self.unfiled_seqs.get(&session).and_then(|seq| self.unfiled.get(seq))
+    }
+
+    /// Finds a command's key that no checkpoint has filed yet.
+    pub fn unfiled_command(&self, key: KeyHash) -> Option<&CommandKey> {
+        self.unfiled_keys.get(&key)
     }
 
     /// Returns the unfiled settlements after `seq`, in order.
@@ -235,21 +272,6 @@ impl Partition {
         self.sessions.get(slot).map(|session| session.id)
     }
 
-    /// Returns an account's open session whose end has come.
-    pub fn due_session_of(&self, account: AccountId, now: Time) -> Option<SessionId> {
-        self.ends
-            .iter()
-            .take_while(|(ends_at, _)| *ends_at <= now)
-            .filter_map(|(_, slot)| self.sessions.get(*slot))
-            .find(|session| session.account == account.slot())
-            .map(|session| session.id)
-    }
-
-    /// Returns what a session's account could still give.
-    pub fn account_available(&self, session: &Session) -> Total {
-        self.accounts.get(session.account).map_or(Total::ZERO, Account::available)
-    }
-
     /// Shows a session.
     pub fn view(&self, session: &Session, now: Time) -> SessionView {
         let payees = session.payees.iter().filter_map(|part| Some((self.notices.get(part.payee)?.id, *part)));
@@ -260,14 +282,22 @@ impl Partition {
                 .get(session.account)
                 .map_or_else(|| crate::apply::bug("no account"), |a| a.id),
             currency: session.currency,
+            parent: session.parent.and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id),
+            mode: session.mode,
+            depth: session.depth,
             bounds: session.bounds,
             spent: session.spent_own,
+            spent_below: session.spent_below,
+            held: session.held,
+            reserved_by_children: session.reserved_by_children,
+            open_children: session.open_children,
             remaining: session.remaining(),
             debit_count: session.debit_count,
             opened_at: session.opened_at,
             payees: payees.collect(),
             about: (*session.about).clone(),
-            ended: self.decision_time(now) >= session.bounds.ends_at,
+            ended: session.has_ended(self.decision_time(now)),
+            closing: session.closing_at != Time::ZERO,
         }
     }
 
@@ -281,99 +311,26 @@ impl Partition {
         (slot..self.payees.slots().min(slot.saturating_add(limit))).filter_map(|at| self.payees.get(at))
     }
 
+    /// As `accounts_from`, for the deposits of one account.
+    pub fn deposits_from(&self, account: AccountId, slot: u32, limit: u32) -> impl Iterator<Item = &Deposit> {
+        let end = self.deposits.slots().min(slot.saturating_add(limit));
+        (slot..end).filter_map(|at| self.deposits.get(at)).filter(move |d| d.account == account.slot())
+    }
+
     /// As `accounts_from`, for the open sessions of one account.
     pub fn sessions_from(&self, account: AccountId, slot: u32, limit: u32) -> impl Iterator<Item = &Session> {
         let end = self.sessions.slots().min(slot.saturating_add(limit));
         (slot..end).filter_map(|at| self.sessions.get(at)).filter(move |s| s.account == account.slot())
     }
 
-    /// Returns how many slots each listed table has: accounts, payees, sessions.
-    pub fn slot_counts(&self) -> (u32, u32, u32) {
-        (self.accounts.slots(), self.payees.slots(), self.sessions.slots())
+    /// Returns how many slots each listed table has: accounts, payees, sessions, deposits.
+    pub fn slot_counts(&self) -> (u32, u32, u32, u32) {
+        (self.accounts.slots(), self.payees.slots(), self.sessions.slots(), self.deposits.slots())
     }
 
     /// Returns what this partition knows of payees: after a crash, some of it may be older than the payees' homes.
     pub fn notices(&self) -> impl Iterator<Item = &Notice> {
         self.notices.iter().map(|(_, notice)| notice)
-    }
-
-    /// Says which invariant does not hold over the whole partition. *Cost*: walks every row.
-    pub fn check_sound(&self) -> Result<(), &'static str> {
-        self.check_sessions()?;
-        self.check_books()?;
-        if self.ends.len() != self.sessions.len() as usize {
-            return Err("an open session has no end in the index, or a closed one has");
-        }
-        let blocked =
-            |notice: &Notice| self.payees.get(notice.id.slot()).is_some_and(|p| p.version < notice.version);
-        if self.notices.iter().any(|(_, n)| n.id.partition() == self.number && blocked(n)) {
-            return Err("a notice is newer than its payee");
-        }
-        Ok(())
-    }
-
-    fn check_sessions(&self) -> Result<(), &'static str> {
-        let mut reserved: BTreeMap<u32, (Total, u32)> = BTreeMap::new();
-        for (_, session) in self.sessions.iter() {
-            let parts = session.payees.iter();
-            let spent: u128 = parts.clone().map(|part| u128::from(part.spent.nanos())).sum();
-            if spent != u128::from(session.spent_own.nanos()) {
-                return Err("a session's payees do not add up to what it spent");
-            }
-            if session.spent_own > session.bounds.cap {
-                return Err("a session is over its cap");
-            }
-            if parts.clone().any(|part| part.cap.get().is_some_and(|cap| part.spent > cap)) {
-                return Err("a payee is over its cap");
-            }
-            if parts.map(|part| part.debit_count).sum::<u64>() != session.debit_count {
-                return Err("a session's payees do not count its debits");
-            }
-            let entry = reserved.entry(session.account).or_default();
-            entry.0 = entry
-                .0
-                .checked_add(session.bounds.cap.into())
-                .ok_or("reservations pass the greatest total")?;
-            entry.1 += 1;
-        }
-        for (slot, account) in self.accounts.iter() {
-            let (total, children) = reserved.get(&slot).copied().unwrap_or_default();
-            if total != account.reserved_by_children || children != account.open_children {
-                return Err("an account's reservation is not the sum of its open sessions' caps");
-            }
-            let used = account.reserved_by_children.checked_add(account.spent_below);
-            if used.is_none_or(|used| used > account.deposited) {
-                return Err("an account gave more than it has");
-            }
-        }
-        Ok(())
-    }
-
-    fn check_books(&self) -> Result<(), &'static str> {
-        if !self.books.sum_to_zero() {
-            return Err("the books do not sum to zero");
-        }
-        fn sum(mut amounts: impl Iterator<Item = Total>) -> Option<Total> {
-            amounts.try_fold(Total::ZERO, Total::checked_add)
-        }
-        for (currency, _) in self.books.iter() {
-            let accounts = || self.accounts.iter().map(|(_, a)| a).filter(|a| a.currency == *currency);
-            let sessions = || self.sessions.iter().map(|(_, s)| s).filter(|s| s.currency == *currency);
-            let ledgers =
-                self.payees.iter().flat_map(|(_, p)| &p.ledgers).filter(|l| l.currency == *currency);
-            let pairs = [
-                (Book::PayerAvailable, sum(accounts().map(Account::available))),
-                (Book::Reserved, sum(sessions().map(|s| s.remaining().into()))),
-                (Book::Unsettled, sum(sessions().map(|s| s.spent_own.into()))),
-                (Book::PayeePayable, sum(ledgers.map(|l| l.payable))),
-            ];
-            for (book, total) in pairs {
-                if total.is_none_or(|total| !self.books.holds(*currency, book, total)) {
-                    return Err("a book is not what its rows hold");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Returns whether a payee may be paid, as this partition knows it.

@@ -1,20 +1,20 @@
 //! Owns: what happened, as data. A record is all that `apply` needs, and all that is ever written: replaying the records
 //! is the same world (I7). Numbers of kinds are stored and never change meaning.
 //!
-//! Places kept for what is planned, so that no stored byte changes its meaning: 12 deposit returned, 13 withdrawn,
-//! 14 repaid, 15 deposit pending, 32 topped up, 33 paused, 34 resumed, 35 revoked, 36 closing, 41 hold placed,
-//! 42 captured, 43 voided, 44 reversed, 55-59 batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and
-//! disputes, 90-99 actors and credentials. `SessionOpened` has a parent, a mode (reserved or shared), and counts of
-//! velocity and approval clauses; `Deposited` has a state; every stamp has an actor.
+//! Places kept for what is planned, so that no stored byte changes its meaning: 33 paused, 34 resumed, 35 revoked, 41 hold
+//! placed, 42 captured, 43 voided, 55-59 batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes,
+//! 90-99 actors and credentials. `SessionOpened` has counts of velocity and approval clauses; every stamp has an actor.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
 use crate::{
-    AccountId, Amount, Cap, Currency, Decline, PayeeId, SessionId, Time, Total, WriterId,
+    AccountId, Amount, Cap, Currency, Decline, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time, Total,
+    WriterId,
     account::Funding,
+    deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
     keys::Verdict,
     payee::PayeeStatus,
-    session::Bounds,
+    session::{Bounds, Mode},
     settlement::{Line, Outgoing, Reason},
     writer::Numbered,
 };
@@ -49,6 +49,30 @@ pub struct Keyed {
     pub content: Vec<FieldHash>,
 }
 
+/// Is what is said of an external authority, beside its amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExternalFacts<'a> {
+    /// The authority's own name.
+    pub reference: &'a str,
+    /// Nothing can be collected from here on.
+    pub usable_until: Time,
+    /// Sessions end at least this long before.
+    pub margin: Span,
+}
+
+/// Is what is said of a payment method.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MethodFacts<'a> {
+    /// "card", "bank_account" …
+    pub kind: &'a str,
+    /// The brand.
+    pub brand: &'a str,
+    /// Four digits, or nothing.
+    pub last_four: &'a str,
+    /// "credit", "debit" …
+    pub funding_type: &'a str,
+}
+
 /// An account was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountCreated<'a> {
@@ -58,13 +82,19 @@ pub struct AccountCreated<'a> {
     pub currency: Currency,
     /// Where its money comes from.
     pub funding: Funding,
+    /// The limit of a credit line, or the amount of an external authority; otherwise nothing.
+    pub limit: Amount,
+    /// With an external authority.
+    pub external: Option<ExternalFacts<'a>>,
+    /// The payment method behind it.
+    pub method: MethodFacts<'a>,
     /// The caller's name for it.
     pub reference: &'a str,
     /// The command's key.
     pub keyed: Keyed,
 }
 
-/// Money became available.
+/// Money became available. Written before deposits had ids, and still read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deposited {
     /// Where.
@@ -73,6 +103,71 @@ pub struct Deposited {
     pub amount: Amount,
     /// What all its deposits came to: asserted when applied.
     pub deposited_after: Total,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A deposit was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepositMade {
+    /// Its id.
+    pub id: DepositId,
+    /// Where.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// On its way, or available at once.
+    pub state: DepositState,
+    /// What all its account's deposits of that state came to: asserted when applied.
+    pub total_after: Total,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A deposit came into another state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DepositMoved {
+    /// Which deposit.
+    pub id: DepositId,
+    /// Its state from now on.
+    pub to: DepositState,
+    /// What its account's available deposits came to: asserted when applied.
+    pub deposited_after: Total,
+}
+
+/// Available money was taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// Where from.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// What all its withdrawals came to: asserted when applied.
+    pub withdrawn_after: Total,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A credit line was repaid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaid {
+    /// Which account.
+    pub account: AccountId,
+    /// How much.
+    pub amount: Amount,
+    /// What all its repayments came to: asserted when applied.
+    pub repaid_after: Total,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A credit line was given another limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreditLimitSet {
+    /// Which account.
+    pub account: AccountId,
+    /// Its limit from now on.
+    pub limit: Amount,
     /// The command's key.
     pub keyed: Keyed,
 }
@@ -130,7 +225,11 @@ pub struct SessionOpened<'a> {
     pub id: SessionId,
     /// Its account.
     pub account: AccountId,
-    /// What bounds its debits.
+    /// The session it stands under; `None` straight on the account.
+    pub parent: Option<SessionId>,
+    /// How it stands to its parent.
+    pub mode: Mode,
+    /// What bounds its debits: what was asked, within what the parent allows.
     pub bounds: Bounds,
     /// The payees listed or capped at opening: notice slot and cap, in order of slot.
     pub payees: Vec<(u32, Cap)>,
@@ -148,13 +247,61 @@ pub struct SessionOpened<'a> {
     pub keyed: Keyed,
 }
 
-/// A session was not opened.
+/// A session was not opened. Written before sessions had parents; `CommandDeclined` has taken its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDeclined {
     /// Under which account.
     pub account: AccountId,
     /// Why.
     pub decline: Decline,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A command on an account or a session was declined, and is remembered so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandDeclined {
+    /// What it was asked of.
+    pub on: EnvelopeId,
+    /// Why.
+    pub decline: Decline,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A session's cap was raised, its end moved, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToppedUp {
+    /// Which session.
+    pub session: SessionId,
+    /// Added to its cap.
+    pub add: Amount,
+    /// Its end from now on.
+    pub ends_at: Time,
+    /// The command's key.
+    pub keyed: Keyed,
+}
+
+/// A session takes no more debits; what is open below it is being settled first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionClosing {
+    /// Which session.
+    pub session: SessionId,
+}
+
+/// A debit was taken back, all of it or in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reversed {
+    /// Out of which session.
+    pub session: SessionId,
+    /// Which debit: its seq.
+    pub debit_seq: u64,
+    /// Its payee: the notice's slot.
+    pub payee: u32,
+    /// How much.
+    pub amount: Amount,
+    /// What all reversals of this debit came to: asserted when applied.
+    pub reversed_after: Amount,
     /// The command's key.
     pub keyed: Keyed,
 }
@@ -179,8 +326,12 @@ pub struct Debited<'a> {
     pub amount: Amount,
     /// In which currency, as stated.
     pub currency: Currency,
+    /// Whether less would do.
+    pub partial: bool,
     /// What was decided.
     pub verdict: Verdict,
+    /// What was taken: `amount`, or less if less would do; nothing when declined.
+    pub taken: Amount,
     /// How it is recognised.
     pub intent: StoredIntent,
     /// The payee's own id for it.
@@ -220,7 +371,7 @@ pub struct SessionSettled {
     pub lines: Vec<Line>,
     /// The sum of the lines.
     pub total: Amount,
-    /// What goes back to the account.
+    /// What goes back to the parent.
     pub released: Amount,
 }
 
@@ -247,13 +398,22 @@ pub enum Record<'a> {
     Genesis(Genesis),
     AccountCreated(AccountCreated<'a>),
     Deposited(Deposited),
+    DepositMoved(DepositMoved),
+    Withdrawn(Withdrawn),
+    Repaid(Repaid),
+    DepositMade(DepositMade),
+    CreditLimitSet(CreditLimitSet),
     PayeeCreated(PayeeCreated<'a>),
     PayeeStatusSet(PayeeStatusSet),
     PayeeShared(PayeeShared),
     PayeeNoticed(PayeeNoticed),
     SessionOpened(SessionOpened<'a>),
     OpenDeclined(OpenDeclined),
+    ToppedUp(ToppedUp),
+    SessionClosing(SessionClosing),
+    CommandDeclined(CommandDeclined),
     Debited(Debited<'a>),
+    Reversed(Reversed),
     WriterOpened(WriterOpened),
     WriterPositioned(WriterPositioned),
     SessionSettled(SessionSettled),
@@ -268,13 +428,22 @@ impl Record<'_> {
             Self::Genesis(_) => 1,
             Self::AccountCreated(_) => 10,
             Self::Deposited(_) => 11,
+            Self::DepositMoved(_) => 12,
+            Self::Withdrawn(_) => 13,
+            Self::Repaid(_) => 14,
+            Self::DepositMade(_) => 15,
+            Self::CreditLimitSet(_) => 16,
             Self::PayeeCreated(_) => 20,
             Self::PayeeStatusSet(_) => 21,
             Self::PayeeShared(_) => 22,
             Self::PayeeNoticed(_) => 23,
             Self::SessionOpened(_) => 30,
             Self::OpenDeclined(_) => 31,
+            Self::ToppedUp(_) => 32,
+            Self::SessionClosing(_) => 36,
+            Self::CommandDeclined(_) => 37,
             Self::Debited(_) => 40,
+            Self::Reversed(_) => 44,
             Self::WriterOpened(_) => 45,
             Self::WriterPositioned(_) => 46,
             Self::SessionSettled(_) => 50,

@@ -46,6 +46,19 @@ pub enum Refusal {
     TooManyWriters,
     /// A table of fixed size is full.
     TableFull,
+    /// No such deposit.
+    UnknownDeposit,
+    /// No such debit.
+    UnknownDebit,
+    /// What it is asked of is in another state.
+    WrongState {
+        /// The state it is in, by its name on the wire.
+        state: &'static str,
+    },
+    /// The session has open sessions below it.
+    OpenChildren,
+    /// The session remembers as many reversed debits as it may.
+    ReversalsExhausted,
     /// An earlier debit of the same batch, session and writer was refused, so this one was not tried.
     NotAttempted {
         /// The number that must come next.

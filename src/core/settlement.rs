@@ -5,7 +5,7 @@ use crate::{AccountId, Amount, Currency, PayeeId, SessionId, SettlementId, Time}
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Says why a session was settled. The numbers are stored. Places: 3 revoked, 4 cascade.
+/// Says why a session was settled. The numbers are stored. Places: 3 revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Reason {
@@ -13,6 +13,8 @@ pub enum Reason {
     Closed = 1,
     /// Its end came.
     Expired = 2,
+    /// A session above it was settled.
+    Cascade = 4,
 }
 
 impl Reason {
@@ -21,6 +23,7 @@ impl Reason {
         match number {
             1 => Some(Self::Closed),
             2 => Some(Self::Expired),
+            4 => Some(Self::Cascade),
             _ => None,
         }
     }
@@ -52,7 +55,7 @@ pub struct Settlement {
     pub lines: Vec<Line>,
     /// The sum of the lines.
     pub total: Amount,
-    /// What went back to the account.
+    /// What went back to the parent.
     pub released: Amount,
     /// Approved debits.
     pub debit_count: u64,
@@ -62,6 +65,10 @@ pub struct Settlement {
     pub settled_at: Time,
     /// The journal position.
     pub seq: u64,
+    /// The session it stood under, if it was not the account.
+    pub parent: Option<SessionId>,
+    /// What sessions below it spent.
+    pub spent_below: Amount,
 }
 
 impl Settlement {

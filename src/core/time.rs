@@ -51,6 +51,11 @@ impl Span {
         Self(ns)
     }
 
+    /// Takes hours.
+    pub const fn from_hours(hours: u32) -> Self {
+        Self((hours as u64).saturating_mul(3_600_000_000_000))
+    }
+
     /// Takes days.
     pub const fn from_days(days: u32) -> Self {
         Self((days as u64).saturating_mul(86_400_000_000_000))

@@ -1,11 +1,7 @@
 //! Owns: numbered writers: the row that issues epochs, and each session's window of answers for a writer, run-length coded.
 //! Never: a gap; a number is decided in order or refused.
 
-use crate::{
-    Refusal, WriterId,
-    keys::{Remembered, Said, Verdict},
-    limits::ANSWERS_PER_WRITER,
-};
+use crate::{Refusal, WriterId, keys::Remembered, limits::ANSWERS_PER_WRITER};
 use alloc::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
@@ -107,11 +103,10 @@ impl Window {
         self.epoch = epoch;
     }
 
-    pub(crate) fn remember(&mut self, at: &Numbered, seq: u64, said: Said, verdict: Verdict) {
+    pub(crate) fn remember(&mut self, at: &Numbered, debit: Remembered) {
         assert_eq!(at.number, self.last_number + 1, "bug: writer {} left its order", self.writer);
         self.adopt(at.epoch);
         self.last_number = at.number;
-        let debit = Remembered { seq, said, verdict };
         match self.runs.back_mut() {
             Some(run) if debit == (Remembered { seq: run.first.seq + run.count, ..run.first }) => {
                 run.count += 1;

@@ -15,7 +15,7 @@ use std::{
     },
     thread::Thread,
 };
-use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time};
+use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
 use tallystick_journal::{Checkpoints, Durability, Journal, Tables, Watermark};
 
 /// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
@@ -34,6 +34,10 @@ pub struct Engine {
     ids: Arc<dyn IdSource>,
     /// No decision is made before the latest one that recovery found, whatever the wall clock says now (I9).
     time_floor: Time,
+    /// The secret behind the hashes of keys.
+    seed: Seed,
+    /// One a partition: counts the checkpoints that have filed keys of commands and let memory go of them.
+    pub(crate) filings: Box<[AtomicU64]>,
     /// One a partition: who delivers its outbox does so alone, in order.
     pub(crate) postmen: Box<[Mutex<()>]>,
     checkpointing: Mutex<()>,
@@ -70,6 +74,7 @@ impl Engine {
         last_seq: u64,
         time_floor: Time,
     ) -> Self {
+        let seed = shards.first().map(|shard| shard.partition(0).seed()).unwrap_or_default();
         let padded = shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard)));
         Self {
             shards: padded.collect(),
@@ -83,6 +88,8 @@ impl Engine {
             clock: parts.clock,
             ids: parts.ids,
             time_floor,
+            seed,
+            filings: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
             postmen: (0..PARTITIONS).map(|_| Mutex::new(())).collect(),
             checkpointing: Mutex::new(()),
             committer: OnceLock::new(),
@@ -94,6 +101,11 @@ impl Engine {
     /// Returns what every answer's durability is.
     pub fn durability(&self) -> Durability {
         self.journal.durability()
+    }
+
+    /// Returns the secret behind the hashes of keys: whoever looks debits up by key hashes them likewise.
+    pub fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// Returns whether the journal has failed: nothing is decided any more.

@@ -86,6 +86,7 @@ struct Kept {
     rows: BTreeMap<(u16, u8, u32), Vec<u8>>,
     settlements: BTreeMap<[u8; 16], Vec<u8>>,
     by_seq: BTreeMap<u64, [u8; 16]>,
+    command_keys: BTreeMap<(u16, [u8; 16]), Vec<u8>>,
     floor: Option<Floor>,
 }
 
@@ -111,6 +112,9 @@ impl Checkpoints for MemoryIndex {
             for (id, seq, settlement) in &checkpoint.settlements {
                 kept.settlements.insert(*id, settlement.clone());
                 kept.by_seq.insert(*seq, *id);
+            }
+            for (hash, encoded) in &checkpoint.command_keys {
+                kept.command_keys.insert((checkpoint.partition, *hash), encoded.clone());
             }
         }
         Ok(())
@@ -160,5 +164,9 @@ impl Tables for MemoryIndex {
             }
         }
         Ok(())
+    }
+
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        Ok(held(&self.0).command_keys.get(&(partition, hash)).cloned())
     }
 }

@@ -25,6 +25,8 @@ use tracing::level_filters::LevelFilter;
 pub struct Config {
     /// Where callers connect; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where operators ask; port 0 lets the system choose, and without one nobody is answered.
+    pub ops_listen: Option<SocketAddr>,
     /// The data folder.
     pub data: PathBuf,
     /// What every answer's durability is.
@@ -84,12 +86,13 @@ pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<OsString>) -> Resul
 }
 
 impl Config {
-    /// Returns the defaults with this data folder, on a free port of this machine.
+    /// Returns the defaults with this data folder, on a free port of this machine and without a listener for operators.
     ///
     /// *Errors*: the path is empty or not UTF-8.
     pub fn local(data: &std::path::Path) -> Result<Self, Problems> {
         let data = data.to_str().unwrap_or_default().to_owned();
-        let flags = Flags::new([("data", data), ("listen", "127.0.0.1:0".into())]);
+        let flags =
+            Flags::new([("data", data), ("listen", "127.0.0.1:0".into()), ("ops_listen", "none".into())]);
         load(&flags, |_| None).map(|effective| effective.config)
     }
 
@@ -115,6 +118,7 @@ impl Config {
 fn assemble(reader: &mut Reader) -> Option<Config> {
     // Every key is read before the first `?`: a problem with one must not hide the others'.
     let listen = reader.read(&key::LISTEN).and_then(Value::address);
+    let ops_listen = reader.read(&key::OPS_LISTEN).and_then(Value::address_or_none);
     let data = reader.read(&key::DATA).and_then(Value::folder);
     let durability = reader.read(&key::DURABILITY).and_then(Value::word).and_then(durability);
     let shards = reader.read(&key::SHARDS).and_then(Value::size);
@@ -130,6 +134,7 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     let log_level = reader.read(&key::LOG_LEVEL).and_then(Value::word).and_then(|word| word.parse().ok());
     Some(Config {
         listen: listen?,
+        ops_listen: ops_listen?,
         data: data?,
         durability: durability?,
         shards: shards?,

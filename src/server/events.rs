@@ -1,7 +1,7 @@
 //! Owns: what the engine tells, as lines of the log, and the bell that rings when the journal has failed.
 //! Never: ends the process; `serve` listens to the bell and does.
 
-use tallystick_engine::{CheckpointSummary, Events, RecoverySummary};
+use tallystick_engine::{CheckpointSummary, Committed, Events, RecoverySummary};
 use tallystick_journal::StorageFault;
 use tokio::sync::watch;
 
@@ -38,8 +38,9 @@ impl JournalBell {
 }
 
 impl Events for LoggedEvents {
-    fn committed(&self, records: u32, bytes: usize) {
-        tracing::trace!(records, bytes, "group is durable");
+    fn committed(&self, group: &Committed) {
+        let Committed { records, bytes, sync_ns, .. } = *group;
+        tracing::trace!(records, bytes, sync_ns, "group is durable");
     }
 
     fn journal_failed(&self, fault: &StorageFault) {

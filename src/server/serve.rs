@@ -4,6 +4,7 @@
 
 use crate::{
     AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    ops::{Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
     transport,
 };
@@ -34,10 +35,26 @@ const FAILED_STOP: Duration = Duration::from_secs(1);
 
 type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
 
+/// Is where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers.
+    pub service: TcpListener,
+    /// For operators, if they are to be answered.
+    pub ops: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(service: TcpListener) -> Self {
+        Self { service, ops: None }
+    }
+}
+
 /// Is a server that has read its past and can begin to serve.
 #[expect(missing_debug_implementations, reason = "as `Running`")]
 pub struct App {
     listener: TcpListener,
+    ops: Option<OpsListener>,
     router: Router,
     running: Running,
     gate: Gate,
@@ -52,30 +69,39 @@ pub struct App {
 /// *Errors*: everything but an orderly end.
 pub async fn serve(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeFault> {
-    App::start(config, listener).await?.run(shutdown).await
+    App::start(config, listeners).await?.run(shutdown).await
 }
 
 impl App {
-    /// Opens the data folder, reads the past, and puts the services together.
+    /// Opens the data folder, reads the past, and puts the services together. Operators are answered from the beginning.
     ///
     /// *Errors*: storage that is in use, damaged or failing.
-    pub async fn start(config: Config, listener: TcpListener) -> Result<Self, ServeFault> {
+    pub async fn start(config: Config, listeners: impl Into<Listeners>) -> Result<Self, ServeFault> {
+        let Listeners { service: listener, ops } = listeners.into();
         let clock = Arc::new(AnchoredClock::start());
-        let (events, bell) = LoggedEvents::new();
+        let (logged, bell) = LoggedEvents::new();
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
+        let reporter = HealthReporter::new();
+        let readiness = Arc::new(Readiness::ready(reporter.clone()).await);
+        readiness.lose(Unready::Starting).await;
+        let seen = Ops::new(Arc::clone(&metrics), Arc::clone(&readiness), bell.clone());
+        let ops = ops.map(|listener| OpsListener::start(listener, Arc::clone(&seen))).transpose()?;
+        let events = MeteredEvents { metrics: Arc::clone(&metrics), logged };
         let started = {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
         let running = started.await??;
-        let reporter = HealthReporter::new();
-        let services = Services::new(Arc::clone(running.engine()), config.limits());
+        let services = Services::new(Arc::clone(running.engine()), config.limits()).metered(metrics);
         let gate = services.gate();
-        let router = router(services, reporter.clone())?;
-        let readiness = Arc::new(Readiness::ready(reporter).await);
-        Ok(Self { listener, router, running, gate, readiness, bell, clock, config })
+        let router = router(services, reporter)?;
+        // Nothing follows the journal yet: its lag is absent rather than zero.
+        seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), None));
+        readiness.regain(Unready::Starting).await;
+        Ok(Self { listener, ops, router, running, gate, readiness, bell, clock, config })
     }
 
     /// Returns where callers connect.
@@ -83,10 +109,25 @@ impl App {
         Ok(self.listener.local_addr()?)
     }
 
+    /// Returns where operators ask, if they are answered.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops.as_ref().map(OpsListener::address)
+    }
+
     /// Serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
     ///
     /// *Errors*: everything but an orderly end.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
+        let ops = self.ops.take();
+        let end = self.serve(shutdown).await;
+        // ORDER: last of all, so that whoever watches sees why it ends.
+        if let Some(ops) = ops {
+            ops.stop().await;
+        }
+        end
+    }
+
+    async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
         let watch = self.watch_clock();
         let incoming = transport::incoming(self.listener);
         let (close, closed) = oneshot::channel::<()>();
@@ -129,7 +170,7 @@ impl App {
 fn start_engine(
     config: &Config,
     clock: &Arc<AnchoredClock>,
-    events: LoggedEvents,
+    events: MeteredEvents,
 ) -> Result<Running, ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
@@ -155,7 +196,7 @@ fn open(
     folder: &Path,
     config: &Config,
     clock: Arc<AnchoredClock>,
-    events: LoggedEvents,
+    events: MeteredEvents,
 ) -> Result<Parts, ServeFault> {
     let ids = Arc::new(OsIds::from_os()?);
     let store = Store::open(folder, StoreOptions::new(config.durability))

@@ -24,18 +24,22 @@ enum Family {
     Settlement,
     /// Settlements' places by seq.
     SettlementSeq,
+    /// Keys of commands, by partition and hash.
+    CommandKey,
     /// The durable floor.
     Meta,
 }
 
 impl Family {
-    const ALL: [Self; 4] = [Self::Checkpoint, Self::Settlement, Self::SettlementSeq, Self::Meta];
+    const ALL: [Self; 5] =
+        [Self::Checkpoint, Self::Settlement, Self::SettlementSeq, Self::CommandKey, Self::Meta];
 
     fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::Settlement => "settlement",
             Self::SettlementSeq => "settlement_seq",
+            Self::CommandKey => "command_key",
             Self::Meta => "meta",
         }
     }

@@ -1,6 +1,7 @@
 //! Owns: the list of what the index stores, one file for each kind, and the numbers that tell them apart.
 //! Never: an open database. A number once used stays reserved when its kind retires.
 
+pub(crate) mod command_key;
 pub(crate) mod floor;
 pub(crate) mod head;
 pub(crate) mod row;
@@ -17,3 +18,5 @@ const SETTLEMENT: u8 = 3;
 const SETTLEMENT_SEQ: u8 = 4;
 /// Numbers the durable floor. Part of its checksum.
 const FLOOR: u8 = 5;
+/// Numbers a command's key. Part of its checksum.
+const COMMAND_KEY: u8 = 6;

@@ -1,16 +1,19 @@
 //! Owns: the ladder of a debit: early returns in published order, so that the first limit hit is the one that is named.
 //! Never: writes. What is returned approved must succeed in `apply`.
 
-use super::{Decided, Scope};
+use super::Decided;
 use crate::{
-    Amount, Decline, DeclineCode, Level, Next, Partition, Record, Refusal, Time,
-    command::{Debit, Intent},
-    keys::{Said, Verdict},
+    Amount, Currency, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, Record, Refusal,
+    SessionId, Time,
+    command::{Debit, Intent, Scope},
+    hash::KeyHash,
+    keys::{Remembered, Said, Verdict},
     limits,
     payee::PayeeStatus,
     record::{Debited, StoredIntent},
     session::Session,
-    writer::Turn,
+    tree::At,
+    writer::{Numbered, Turn},
 };
 
 /// Is the answer that was given before, under the same key or number.
@@ -20,24 +23,42 @@ pub struct DebitReplay {
     pub seq: u64,
     /// How much was asked.
     pub amount: Amount,
+    /// What was taken.
+    pub taken: Amount,
     /// What was decided.
     pub verdict: Verdict,
     /// The payee's notice.
     pub payee: u32,
 }
 
+impl From<Remembered> for DebitReplay {
+    fn from(debit: Remembered) -> Self {
+        let Remembered { seq, said, verdict, taken } = debit;
+        Self { seq, amount: said.amount, taken, verdict, payee: said.payee }
+    }
+}
+
+/// Is what the ladder reads of a debit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    pub(crate) payee: u32,
+    pub(crate) amount: Amount,
+    pub(crate) currency: Currency,
+    pub(crate) partial: bool,
+}
+
 /// Decides one debit.
 ///
 /// *Declines*, in this order: `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
-/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`. The places of the codes not given yet are where
-/// their numbers put them.
+/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`; on each rung the nearest envelope first. The
+/// places of the codes not given yet are where their numbers put them.
 /// *Errors*: `Malformed`, `UnknownSession`, `PayeeNotHere`, then those of the key or number.
-/// *Cost*: two rows by slot, one small map.
+/// *Cost*: two rows by slot, one small map; and one row for each level above that shares or counts.
 pub fn debit<'a>(
     partition: &Partition,
     command: &Debit<'a>,
     now: Time,
-) -> Result<(Decided<'a, DebitReplay>, Option<Decline>), Refusal> {
+) -> Result<(Decided<'a, DebitReplay>, Option<Hit>), Refusal> {
     command.check()?;
     let session = partition.session(command.session)?;
     let (payee, _) = partition.notice(command.payee)?;
@@ -47,23 +68,27 @@ pub fn debit<'a>(
         currency: command.currency,
         reference: partition.seed.field(command.reference.as_bytes()),
         evidence: partition.seed.field(command.evidence.as_ref().map_or(&[], |hash| hash.as_slice())),
+        partial: command.partial,
     };
     let (intent, before) = recognise(partition, session, command, &said)?;
     if let Some(replay) = before {
         return Ok((Decided::Replay(replay), None));
     }
-    let decline = ladder(partition, session, command, (payee, now)).err();
+    let (amount, currency, partial) = (command.amount, command.currency, command.partial);
+    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, now);
     let record = Debited {
         session: command.session,
         payee,
-        amount: command.amount,
-        currency: command.currency,
-        verdict: decline.map(|no| (no.code, no.level)),
+        amount,
+        currency,
+        partial,
+        verdict: ruling.err().map(|no| (no.decline.code, no.decline.level)),
+        taken: ruling.unwrap_or(Amount::ZERO),
         intent,
         reference: command.reference,
         evidence: command.evidence,
     };
-    Ok((Decided::Record(Record::Debited(record)), decline))
+    Ok((Decided::Record(Record::Debited(record)), ruling.err()))
 }
 
 /// Finds out whether this intent was decided before, and refuses it if it said something else then (I3).
@@ -75,94 +100,165 @@ fn recognise(
 ) -> Result<(StoredIntent, Option<DebitReplay>), Refusal> {
     let (intent, before) = match command.intent {
         Intent::Key(key) => {
-            let hash = partition.key_hash(Scope::Debit, command.session.bits(), key);
+            let hash = Scope::Debit.hash(partition.seed, command.session.bits(), key);
             let before = session.keys.get(hash).copied();
             if before.is_none() && session.keys.len() >= limits::KEYS_PER_SESSION {
                 return Err(Refusal::KeysExhausted);
             }
             (StoredIntent::Key(hash), before)
         }
-        Intent::Number(at) => {
-            let turn = match session.window(at.writer) {
-                Some(window) => window.turn(&at)?,
-                None if session.writers.len() >= limits::WRITERS_PER_SESSION => {
-                    return Err(Refusal::TooManyWriters);
-                }
-                None if at.number != 1 => return Err(Refusal::NumberGap { expected: 1 }),
-                None => Turn::Next,
-            };
-            let before = match turn {
-                Turn::Next => None,
-                Turn::Was(debit) => Some(debit),
-            };
-            (StoredIntent::Number(at), before)
-        }
+        Intent::Number(at) => (StoredIntent::Number(at), numbered(session, &at)?),
     };
     let Some(before) = before else { return Ok((intent, None)) };
     match before.said.differs_from(said) {
         Some(field) => Err(Refusal::KeyReused { field }),
-        None => {
-            let (payee, amount) = (before.said.payee, before.said.amount);
-            Ok((intent, Some(DebitReplay { seq: before.seq, amount, verdict: before.verdict, payee })))
-        }
+        None => Ok((intent, Some(before.into()))),
     }
 }
 
-fn ladder(
+fn numbered(session: &Session, at: &Numbered) -> Result<Option<Remembered>, Refusal> {
+    let turn = match session.window(at.writer) {
+        Some(window) => window.turn(at)?,
+        None if session.writers.len() >= limits::WRITERS_PER_SESSION => return Err(Refusal::TooManyWriters),
+        None if at.number != 1 => return Err(Refusal::NumberGap { expected: 1 }),
+        None => Turn::Next,
+    };
+    match turn {
+        Turn::Next => Ok(None),
+        Turn::Was(debit) => Ok(Some(debit)),
+    }
+}
+
+/// Looks a debit of an open session up by its key's hash, or by its place in a writer's count. `None` says that it was
+/// never decided. *Errors*: `UnknownSession`; `BelowWindow`, when it was and its answer is no longer in memory.
+pub fn look_up(
     partition: &Partition,
-    session: &Session,
-    command: &Debit<'_>,
-    (payee, now): (u32, Time),
-) -> Result<(), Decline> {
+    session: SessionId,
+    by: Result<KeyHash, (crate::WriterId, u64)>,
+) -> Result<Option<DebitReplay>, Refusal> {
+    let session = partition.session(session)?;
+    match by {
+        Ok(key) => Ok(session.keys.get(key).copied().map(DebitReplay::from)),
+        Err((writer, number)) => match session.window(writer) {
+            Some(window) if number <= window.last_number() => {
+                let at = Numbered { writer, epoch: window.epoch(), number, acked_through: 0 };
+                Ok(numbered(session, &at)?.map(DebitReplay::from))
+            }
+            Some(_) | None => Ok(None),
+        },
+    }
+}
+
+/// Climbs the ladder: how much is taken, or why not.
+pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Time) -> Result<Amount, Hit> {
     use DeclineCode as Code;
-    let (bounds, amount) = (&session.bounds, command.amount);
-    let no = |code, level, next| Err(Decline::new(code, level, next));
-    if now >= bounds.ends_at {
+    let bounds = &session.bounds;
+    let own = EnvelopeId::Session(session.id);
+    let no = |code, level, next| Err(Hit { decline: Decline::new(code, level, next), limit_of: own });
+    if session.has_ended(now) {
         return no(Code::SessionEnded, Level::Session, Next::Nothing);
     }
     if now < bounds.not_before {
         return no(Code::NotYetValid, Level::Session, Next::WaitUntil(bounds.not_before));
     }
-    if !command.currency.agrees_with(session.currency) {
+    if !ask.currency.agrees_with(session.currency) {
         return no(Code::CurrencyMismatch, Level::Session, Next::Nothing);
     }
-    if partition.payee_status(payee) != PayeeStatus::Active {
+    if partition.payee_status(ask.payee) != PayeeStatus::Active {
         return no(Code::PayeeBlocked, Level::Payee, Next::Nothing);
     }
-    if session.part(payee).is_none() {
-        if bounds.payees_restricted {
-            return no(Code::PayeeNotAllowed, Level::Session, Next::Nothing);
-        }
-        if session.is_full_of_payees() {
-            return no(Code::TooManyPayees, Level::Session, Next::Nothing);
-        }
+    if bounds.payees_restricted && session.part(ask.payee).is_none() {
+        return no(Code::PayeeNotAllowed, Level::Session, Next::Nothing);
     }
-    if amount < bounds.debit_min {
+    if let Some(limit_of) = full_of_payees(partition, session, ask.payee) {
+        return Err(Hit {
+            decline: Decline::new(Code::TooManyPayees, Level::Session, Next::Nothing),
+            limit_of,
+        });
+    }
+    if ask.amount < bounds.debit_min {
         return no(Code::BelowDebitMin, Level::Session, Next::Nothing);
     }
     if let Some(most) = bounds.debit_max.get()
-        && amount > most
+        && ask.amount > most
     {
-        let most = session.payee_remaining(payee).map_or(most, |remaining| most.min(remaining));
-        return no(Code::AboveDebitMax, Level::Session, smaller(session, most));
+        let most = partition.payee_spendable(session, ask.payee).map_or(most, |left| most.min(left));
+        return no(Code::AboveDebitMax, Level::Session, smaller(partition, session, most));
     }
-    if let Some(remaining) = session.payee_remaining(payee)
-        && amount > remaining
-    {
-        return no(Code::PayeeCap, Level::Payee, smaller(session, remaining));
-    }
-    let remaining = session.remaining();
-    if amount > remaining {
-        let account = partition.account_available(session).at_most_amount();
-        let next = if account.is_zero() { smaller(session, remaining) } else { Next::TopUp(account) };
-        return no(Code::Cap, Level::Session, next);
-    }
-    // From here on the debit must succeed.
-    Ok(())
+    let taken = within_payee_cap(partition, session, ask)?;
+    // From here on the debit must succeed, if it fits the caps on its way.
+    within_cap(partition, session, ask, taken)
 }
 
-/// Offers what is left, where that would pass the rungs above.
-fn smaller(session: &Session, remaining: Amount) -> Next {
-    let most = remaining.min(session.remaining());
-    if most.is_zero() || most < session.bounds.debit_min { Next::Nothing } else { Next::SmallerAmount(most) }
+/// Returns whose list of payees has no place for this one: the session's own, or one above that must count it.
+fn full_of_payees(partition: &Partition, session: &Session, payee: u32) -> Option<EnvelopeId> {
+    let full = |session: &Session| session.is_full_of_payees() && session.part(payee).is_none();
+    if full(session) {
+        return Some(EnvelopeId::Session(session.id));
+    }
+    if !session.counted_above {
+        return None;
+    }
+    let mut above = partition.sessions_above(session);
+    above.find(|above| above.counts(payee) && full(above)).map(|above| EnvelopeId::Session(above.id))
+}
+
+fn within_payee_cap(partition: &Partition, session: &Session, ask: &Ask) -> Result<Amount, Hit> {
+    let Some((left, limit_of)) = partition.payee_room(session, ask.payee) else { return Ok(ask.amount) };
+    if ask.amount <= left {
+        return Ok(ask.amount);
+    }
+    if ask.partial && suffices(session, left) {
+        return Ok(left);
+    }
+    let decline = Decline::new(DeclineCode::PayeeCap, Level::Payee, smaller(partition, session, left));
+    Err(Hit { decline, limit_of })
+}
+
+fn within_cap(partition: &Partition, session: &Session, ask: &Ask, amount: Amount) -> Result<Amount, Hit> {
+    let own = session.remaining();
+    if amount <= own && !session.walks() {
+        return Ok(amount);
+    }
+    let (left, limit_of) = partition.room(At::Session(session.id.slot()));
+    if amount <= left {
+        return Ok(amount);
+    }
+    if ask.partial && suffices(session, left) {
+        return Ok(left);
+    }
+    // The nearest envelope that is short is the one that is named, though one above may leave still less.
+    let short = partition.counting(At::Session(session.id.slot())).find(|above| above.remaining() < amount);
+    let limit_of = short.map_or(limit_of, |short| short.id());
+    let (level, could_add) = match limit_of {
+        EnvelopeId::Account(_) => (Level::Account, Amount::ZERO),
+        EnvelopeId::Session(id) => {
+            (Level::Session, partition.session(id).map_or(Amount::ZERO, |short| partition.can_add(short)))
+        }
+    };
+    let next = if could_add.is_zero() {
+        let most = partition.payee_spendable(session, ask.payee).map_or(left, |payee| payee.min(left));
+        smaller(partition, session, most)
+    } else {
+        Next::TopUp(could_add)
+    };
+    Err(Hit { decline: Decline::new(DeclineCode::Cap, level, next), limit_of })
+}
+
+/// Returns whether an amount would pass the rung of the least debit.
+fn suffices(session: &Session, amount: Amount) -> bool {
+    !amount.is_zero() && amount >= session.bounds.debit_min
+}
+
+/// Offers what is left, where that would pass every rung.
+fn smaller(partition: &Partition, session: &Session, most: Amount) -> Next {
+    let most = most.min(partition.spendable(session));
+    if suffices(session, most) { Next::SmallerAmount(most) } else { Next::Nothing }
+}
+
+impl Partition {
+    /// Returns whether nothing more can be approved on a session as things stand: the last unit is gone.
+    pub fn is_final(&self, session: &Session) -> bool {
+        !suffices(session, self.spendable(session))
+    }
 }

@@ -2,24 +2,31 @@
 //! answer given before, or a refusal. Nothing here changes anything.
 //! Never: I/O, a clock, randomness; what is drawn is handed in.
 
+mod account;
 mod debit;
 mod open;
+mod raise;
 mod register;
+mod reverse;
 mod settle;
 
 use crate::{
-    Partition, Record, Refusal,
-    hash::{FieldHash, KeyHash},
+    Decline, EnvelopeId, Partition, Record, Refusal,
+    command::Command,
     partition::CommandKey,
+    record::{CommandDeclined, Keyed},
 };
 
-pub use debit::{DebitReplay, debit};
+pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
+pub use debit::{DebitReplay, debit, look_up};
 pub use open::open_session;
-pub use register::{
-    block_payee, create_account, create_payee, deposit, open_writer, position_writer, post_settlement,
-    take_notice,
-};
-pub use settle::settle;
+pub use raise::top_up;
+pub use register::{block_payee, create_payee, open_writer, position_writer, post_settlement, take_notice};
+pub use reverse::reverse;
+pub use settle::{close, settle};
+
+pub(crate) use debit::{Ask, rule};
+pub(crate) use open::room_for;
 
 /// Is what a decision comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,39 +38,28 @@ pub enum Decided<'a, T> {
     Replay(T),
 }
 
-/// Scopes of keys, so that one text may name intents of several kinds. The numbers go into stored hashes.
-#[derive(Debug, Clone, Copy)]
-#[repr(u8)]
-pub(crate) enum Scope {
-    Debit = 1,
-    CreateAccount = 2,
-    Deposit = 3,
-    CreatePayee = 4,
-    OpenSession = 5,
-}
-
 impl Partition {
-    /// Hashes a key in the scope of a kind of command and of the id it acts on (zero for none).
-    pub(crate) fn key_hash(&self, scope: Scope, id: u128, key: &[u8]) -> KeyHash {
-        let mut bytes = [scope as u8; 17];
-        bytes.split_at_mut(1).1.copy_from_slice(&id.to_le_bytes());
-        self.seed.key(&bytes, key)
-    }
-
-    /// Finds what a command's key made before. *Errors*: `KeyReused`, naming the first field that differs.
-    pub(crate) fn find_command(
+    /// Recognises a command by its key: `filed` is what the index says of it, if anything.
+    /// *Errors*: `KeyReused`, naming the first field that differs.
+    fn recognise<C: Command>(
         &self,
-        key: KeyHash,
-        content: &[FieldHash],
-        fields: &[&'static str],
-    ) -> Result<Option<&CommandKey>, Refusal> {
-        let Some(row) = self.command_slots.get(&key).and_then(|slot| self.command_keys.get(*slot)) else {
-            return Ok(None);
+        command: &C,
+        filed: Option<&CommandKey>,
+    ) -> Result<Result<Keyed, CommandKey>, Refusal> {
+        let (key, content) = (command.key_hash(self.seed), command.content(self.seed));
+        let Some(before) = self.unfiled_keys.get(&key).or(filed) else {
+            return Ok(Ok(Keyed { key, content }));
         };
-        let mut pairs = row.content.iter().zip(content).zip(fields);
+        // A key that was filed before a field existed said nothing of it: what it said is compared.
+        let mut pairs = before.content.iter().zip(&content).zip(C::FIELDS);
         match pairs.find(|((was, is), _)| was != is) {
             Some((_, field)) => Err(Refusal::KeyReused { field }),
-            None => Ok(Some(row)),
+            None => Ok(Err(before.clone())),
         }
     }
+}
+
+/// Makes the record of a command that the rules declined.
+fn declined<'a, T>(on: EnvelopeId, decline: Decline, keyed: Keyed) -> Decided<'a, T> {
+    Decided::Record(Record::CommandDeclined(CommandDeclined { on, decline, keyed }))
 }

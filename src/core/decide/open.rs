@@ -1,58 +1,64 @@
-//! Owns: the ladder of opening a session under an account. Never: writes.
+//! Owns: the ladder of opening a session under an account or another session, and how far it may reach there.
+//! Never: writes.
 
-use super::{Decided, Scope};
+use super::{Decided, declined};
 use crate::{
-    Cap, Decline, DeclineCode, Level, Next, Partition, Record, Refusal, SessionId, Time, Total,
-    command::OpenSession,
+    AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, Record,
+    Refusal, SessionId, Time,
+    command::{Command as _, OpenSession},
     id::Place,
     limits,
     partition::CommandKey,
-    record::{Keyed, OpenDeclined, SessionOpened},
-    session::Bounds,
+    record::SessionOpened,
+    session::{Bounds, Mode, Session},
+    tree::At,
 };
 use alloc::vec::Vec;
 
+/// Is what a new session finds above it.
+struct Above<'a> {
+    account: AccountId,
+    parent: Option<&'a Session>,
+    at: At,
+    currency: Currency,
+    children: u32,
+    children_most: u32,
+    depth: u8,
+    /// No session may end later; of an external authority or a parent.
+    ends_by: Option<(Time, &'static str)>,
+}
+
 /// Decides whether a session opens: `draw` is the unguessable part of its id.
 ///
-/// *Declines*, in this order: `CurrencyMismatch`, `Cap` (the account cannot give that much), `TooManyChildren`.
-/// *Errors*: `Malformed`, `UnknownAccount`, `KeyReused`, `PayeeNotHere`, `TableFull`.
+/// *Declines*, in this order: `SessionEnded` (the parent's), `CurrencyMismatch`, `Cap` (what is above cannot give that
+/// much), `TooManyChildren`, `TooDeep`.
+/// *Errors*: `Malformed` (wider than its parent, too, naming the field), `UnknownAccount`, `UnknownSession`, `KeyReused`,
+/// `PayeeNotHere`, `TableFull`.
 pub fn open_session<'a>(
     partition: &Partition,
     command: &OpenSession<'a>,
-    now: Time,
-    draw: u64,
+    filed: Option<&CommandKey>,
+    (now, draw): (Time, u64),
 ) -> Result<Decided<'a, CommandKey>, Refusal> {
     command.check()?;
-    let account = partition.account(command.account)?;
-    let key = partition.key_hash(Scope::OpenSession, command.account.bits(), command.key);
-    let content = command.content(partition.seed);
-    if let Some(before) = partition.find_command(key, &content, OpenSession::FIELDS)? {
-        return Ok(Decided::Replay(before.clone()));
-    }
-    let keyed = Keyed { key, content };
-    let bounds = bounds(command, now)?;
-    let payees = payees(partition, command, bounds.default_payee_cap)?;
-    let decline = |code, next| {
-        let decline = Decline::new(code, Level::Account, next);
-        Decided::Record(Record::OpenDeclined(OpenDeclined {
-            account: command.account,
-            decline,
-            keyed: keyed.clone(),
-        }))
+    let keyed = match partition.recognise(command, filed)? {
+        Ok(keyed) => keyed,
+        Err(before) => return Ok(Decided::Replay(before)),
     };
-    if command.currency != account.currency {
-        return Ok(decline(DeclineCode::CurrencyMismatch, Next::Nothing));
+    let above = above(partition, command.parent)?;
+    let ended = above.parent.is_some_and(|parent| parent.has_ended(now));
+    if ended {
+        let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
+        return Ok(declined(command.parent, decline, keyed));
     }
-    let available = account.available();
-    if Total::from(command.cap) > available {
-        let most = available.at_most_amount();
-        return Ok(decline(
-            DeclineCode::Cap,
-            if most.is_zero() { Next::Nothing } else { Next::SmallerAmount(most) },
-        ));
+    let bounds = bounds(command, &above, now)?;
+    let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
+    if command.currency != above.currency {
+        let decline = Decline::new(DeclineCode::CurrencyMismatch, level(above.at), Next::Nothing);
+        return Ok(declined(command.parent, decline, keyed));
     }
-    if account.open_children >= limits::OPEN_CHILDREN {
-        return Ok(decline(DeclineCode::TooManyChildren, Next::Nothing));
+    if let Err(decline) = fits(partition, command, &above) {
+        return Ok(declined(command.parent, decline, keyed));
     }
     let (slot, generation) = partition.sessions.next_place();
     if slot >= limits::ROWS_PER_TABLE {
@@ -62,7 +68,9 @@ pub fn open_session<'a>(
     let place = Place { partition: partition.number, slot, generation };
     Ok(Decided::Record(Record::SessionOpened(SessionOpened {
         id: SessionId::new(place, draw),
-        account: command.account,
+        account: above.account,
+        parent: above.parent.map(|parent| parent.id),
+        mode: command.mode,
         bounds,
         payees,
         principal: command.principal,
@@ -74,38 +82,166 @@ pub fn open_session<'a>(
     })))
 }
 
-fn bounds(command: &OpenSession<'_>, now: Time) -> Result<Bounds, Refusal> {
+fn level(at: At) -> Level {
+    match at {
+        At::Session(_) => Level::Session,
+        At::Account(_) => Level::Account,
+    }
+}
+
+fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal> {
+    match parent {
+        EnvelopeId::Account(id) => {
+            let account = partition.account(id)?;
+            let rule = "must end the session the authority's margin before it can no longer be used";
+            Ok(Above {
+                account: id,
+                parent: None,
+                at: At::Account(id.slot()),
+                currency: account.currency,
+                children: account.open_children,
+                children_most: limits::ACCOUNT_CHILDREN,
+                depth: 0,
+                ends_by: account.terms.external.as_ref().map(|external| (external.sessions_end_by(), rule)),
+            })
+        }
+        EnvelopeId::Session(id) => {
+            let parent = partition.session(id)?;
+            let account = partition.accounts.get(parent.account).ok_or(Refusal::UnknownAccount)?;
+            Ok(Above {
+                account: account.id,
+                parent: Some(parent),
+                at: At::Session(id.slot()),
+                currency: parent.currency,
+                children: parent.open_children,
+                children_most: limits::SESSION_CHILDREN,
+                depth: parent.depth,
+                ends_by: Some((parent.bounds.ends_at, "must end the session no later than its parent")),
+            })
+        }
+    }
+}
+
+/// Tests what is counted: the money above, how many children, how deep.
+fn fits(partition: &Partition, command: &OpenSession<'_>, above: &Above<'_>) -> Result<(), Decline> {
+    if command.mode == Mode::Reserved {
+        room_for(partition, above.at, command.cap)?;
+    }
+    let no = |code| Err(Decline::new(code, level(above.at), Next::Nothing));
+    if above.children >= above.children_most {
+        return no(DeclineCode::TooManyChildren);
+    }
+    if above.depth >= limits::DEPTH {
+        return no(DeclineCode::TooDeep);
+    }
+    Ok(())
+}
+
+/// Tests whether a cap can be set aside at an envelope and all that it counts in.
+pub(crate) fn room_for(partition: &Partition, at: At, cap: Amount) -> Result<(), Decline> {
+    let (left, limit_of) = partition.room(at);
+    if cap <= left {
+        return Ok(());
+    }
+    let short = partition.counting(at).find(|above| above.remaining() < cap).map_or(limit_of, |s| s.id());
+    let level = match short {
+        EnvelopeId::Account(_) => Level::Account,
+        EnvelopeId::Session(_) => Level::Session,
+    };
+    let next = if left.is_zero() { Next::Nothing } else { Next::SmallerAmount(left) };
+    Err(Decline::new(DeclineCode::Cap, level, next))
+}
+
+/// Intersects what was asked with what the parent allows. *Errors*: `Malformed`, naming the field that is wider.
+fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bounds, Refusal> {
     if command.not_before.since(now) > limits::SESSION_LIFE {
         return Err(Refusal::malformed("not_before", "must be at most 30 days ahead"));
     }
-    let begins_at = if command.not_before == Time::ZERO { now } else { command.not_before };
-    let ends_at = begins_at.checked_add(command.ttl).filter(|ends_at| *ends_at > now);
+    let parent = above.parent.map(|parent| &parent.bounds);
+    let begins = parent.map_or(Time::ZERO, |parent| parent.not_before);
+    if command.not_before != Time::ZERO && command.not_before < begins {
+        return Err(Refusal::malformed("not_before", "must not be before the parent session's"));
+    }
+    let not_before = command.not_before.max(begins);
+    let ends_at = match (command.ttl.ns(), parent) {
+        (0, Some(parent)) => Some(parent.ends_at),
+        (_, _) => (if not_before == Time::ZERO { now } else { not_before }).checked_add(command.ttl),
+    };
+    let ends_at = ends_at.filter(|ends_at| *ends_at > now.max(not_before));
+    let ends_at = ends_at.ok_or(Refusal::malformed("ttl", "must end the session after now"))?;
+    if let Some((ends_by, rule)) = above.ends_by
+        && ends_at > ends_by
+    {
+        return Err(Refusal::malformed("ttl", rule));
+    }
+    let (debit_min, debit_max) = debit_bounds(command, parent)?;
     Ok(Bounds {
         cap: command.cap,
-        not_before: command.not_before,
-        ends_at: ends_at.ok_or(Refusal::malformed("ttl", "must end the session after now"))?,
+        not_before,
+        ends_at,
         default_payee_cap: Cap::from_nanos_or_none(command.default_payee_cap.nanos()),
-        debit_min: command.debit_min,
-        debit_max: Cap::from_nanos_or_none(command.debit_max.nanos()),
-        payees_restricted: !command.payees.is_empty(),
+        debit_min,
+        debit_max,
+        payees_restricted: !command.payees.is_empty()
+            || parent.is_some_and(|parent| parent.payees_restricted),
     })
 }
 
-/// Resolves the payees that the session begins with: the allow-list, and those with caps of their own.
+fn debit_bounds(command: &OpenSession<'_>, parent: Option<&Bounds>) -> Result<(Amount, Cap), Refusal> {
+    let least = parent.map_or(Amount::ZERO, |parent| parent.debit_min);
+    if !command.debit_min.is_zero() && command.debit_min < least {
+        return Err(Refusal::malformed("debit_min_nanos", "must be at least the parent session's"));
+    }
+    let debit_min = command.debit_min.max(least);
+    let asked = Cap::from_nanos_or_none(command.debit_max.nanos());
+    let most = parent.map_or(Cap::NONE, |parent| parent.debit_max);
+    let debit_max = match (asked.get(), most.get()) {
+        (Some(asked), Some(most)) if asked > most => {
+            return Err(Refusal::malformed("debit_max_nanos", "must be at most the parent session's"));
+        }
+        (None, _) => most,
+        (Some(_), _) => asked,
+    };
+    if debit_max.get().is_some_and(|most| most < debit_min) {
+        return Err(Refusal::malformed(
+            "debit_min_nanos",
+            "must be at most the parent session's debit_max_nanos",
+        ));
+    }
+    Ok((debit_min, debit_max))
+}
+
+/// Resolves the payees that the session begins with: the allow-list, its own or its parent's, and those with caps of their
+/// own.
 fn payees(
     partition: &Partition,
     command: &OpenSession<'_>,
+    above: &Above<'_>,
     default_cap: Cap,
 ) -> Result<Vec<(u32, Cap)>, Refusal> {
+    let allowed = above.parent.filter(|parent| parent.bounds.payees_restricted);
     let mut parts = Vec::with_capacity(command.payees.len().max(command.payee_caps.len()));
     for (payee, cap) in &command.payee_caps {
-        parts.push((partition.notice(*payee)?.0, Cap::of(*cap)));
+        let (slot, _) = partition.notice(*payee)?;
+        if allowed.is_some_and(|parent| parent.part(slot).is_none()) {
+            return Err(Refusal::malformed(
+                "payee_caps.payee_id",
+                "must be on the parent session's allow-list",
+            ));
+        }
+        parts.push((slot, Cap::of(*cap)));
     }
     for payee in &command.payees {
         let (slot, _) = partition.notice(*payee)?;
+        if allowed.is_some_and(|parent| parent.part(slot).is_none()) {
+            return Err(Refusal::malformed("payee_ids", "must be on the parent session's allow-list"));
+        }
         parts.push((slot, default_cap));
     }
-    // A stable sort by slot keeps a payee's own cap before the default one that the allow-list brought.
+    if let Some(parent) = allowed.filter(|_| command.payees.is_empty()) {
+        parts.extend(parent.payees.iter().map(|part| (part.payee, default_cap)));
+    }
+    // A stable sort by slot keeps a payee's own cap before the default one that an allow-list brought.
     parts.sort_by_key(|(slot, _)| *slot);
     parts.dedup_by_key(|(slot, _)| *slot);
     Ok(parts)

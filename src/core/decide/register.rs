@@ -1,24 +1,19 @@
-//! Owns: the decisions that no session takes part in: accounts, deposits, payees and their notices, writers, and the
-//! arrival of settlement lines. Never: writes.
+//! Owns: the decisions about payees and their notices, writers, and the arrival of settlement lines. Never: writes.
 
-use super::{Decided, Scope};
+use super::Decided;
 use crate::{
-    AccountId, Partition, PayeeId, Record, Refusal, SessionId, WriterId,
-    account::Funding,
-    command::{CreateAccount, CreatePayee, Deposit},
+    Partition, PayeeId, Record, Refusal, SessionId, WriterId,
+    command::{Command as _, CreatePayee},
     id::Place,
     limits,
     partition::CommandKey,
     payee::{Payee, PayeeStatus},
-    record::{
-        AccountCreated, Deposited, Keyed, PayeeCreated, PayeeNoticed, PayeeStatusSet, SettlementPosted,
-        WriterOpened, WriterPositioned,
-    },
+    record::{PayeeCreated, PayeeNoticed, PayeeStatusSet, SettlementPosted, WriterOpened, WriterPositioned},
     settlement::Outgoing,
 };
 
 impl Partition {
-    fn free_place(&self, (slot, generation): (u32, u32)) -> Result<Place, Refusal> {
+    pub(super) fn free_place(&self, (slot, generation): (u32, u32)) -> Result<Place, Refusal> {
         if slot >= limits::ROWS_PER_TABLE {
             return Err(Refusal::TableFull);
         }
@@ -26,68 +21,24 @@ impl Partition {
     }
 }
 
-/// Decides on a new account. *Errors*: `Malformed`, `KeyReused`, `TableFull`.
-pub fn create_account<'a>(
-    partition: &Partition,
-    command: &CreateAccount<'a>,
-    draw: u64,
-) -> Result<Decided<'a, CommandKey>, Refusal> {
-    command.check()?;
-    let key = partition.key_hash(Scope::CreateAccount, 0, command.key);
-    let content = command.content(partition.seed);
-    if let Some(before) = partition.find_command(key, &content, CreateAccount::FIELDS)? {
-        return Ok(Decided::Replay(before.clone()));
-    }
-    let place = partition.free_place(partition.accounts.next_place())?;
-    Ok(Decided::Record(Record::AccountCreated(AccountCreated {
-        id: AccountId::new(place, draw),
-        currency: command.currency,
-        funding: Funding::Prepaid,
-        reference: command.reference,
-        keyed: Keyed { key, content },
-    })))
-}
-
-/// Decides on a deposit. *Errors*: `Malformed` (another currency, or past the greatest total, too), `UnknownAccount`,
-/// `KeyReused`.
-pub fn deposit<'a>(partition: &Partition, command: &Deposit<'a>) -> Result<Decided<'a, CommandKey>, Refusal> {
-    command.check()?;
-    let account = partition.account(command.account)?;
-    let key = partition.key_hash(Scope::Deposit, command.account.bits(), command.key);
-    let content = command.content(partition.seed);
-    if let Some(before) = partition.find_command(key, &content, Deposit::FIELDS)? {
-        return Ok(Decided::Replay(before.clone()));
-    }
-    if command.currency != account.currency {
-        return Err(Refusal::malformed("currency", "must be the account's"));
-    }
-    let deposited_after = account
-        .deposited
-        .checked_add(command.amount.into())
-        .ok_or(Refusal::malformed("amount_nanos", "must keep the account's deposits below 2^96 nanos"))?;
-    let keyed = Keyed { key, content };
-    let (account, amount) = (command.account, command.amount);
-    Ok(Decided::Record(Record::Deposited(Deposited { account, amount, deposited_after, keyed })))
-}
-
 /// Decides on a new payee. *Errors*: `Malformed`, `KeyReused`, `TableFull`.
 pub fn create_payee<'a>(
     partition: &Partition,
     command: &CreatePayee<'a>,
+    filed: Option<&CommandKey>,
     draw: u64,
 ) -> Result<Decided<'a, CommandKey>, Refusal> {
     command.check()?;
-    let key = partition.key_hash(Scope::CreatePayee, 0, command.key);
-    let content = command.content(partition.seed);
-    if let Some(before) = partition.find_command(key, &content, CreatePayee::FIELDS)? {
-        return Ok(Decided::Replay(before.clone()));
-    }
+    let keyed = match partition.recognise(command, filed)? {
+        Ok(keyed) => keyed,
+        Err(before) => return Ok(Decided::Replay(before)),
+    };
     let place = partition.free_place(partition.payees.next_place())?;
     Ok(Decided::Record(Record::PayeeCreated(PayeeCreated {
         id: PayeeId::new(place, draw),
         status: PayeeStatus::Active,
         name: command.name,
-        keyed: Keyed { key, content },
+        keyed,
     })))
 }
 
@@ -156,33 +107,4 @@ pub fn post_settlement(partition: &Partition, source: u16, outgoing: &Outgoing) 
         return Decided::Replay(());
     }
     Decided::Record(Record::SettlementPosted(SettlementPosted { source, outgoing: *outgoing }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Amount, Currency, Stamp, Time, Total};
-
-    const STAMP: Stamp = Stamp { partition: 0, at: Time::from_ns(1), actor: 0 };
-
-    /// No caller lives long enough to get here over the wire: it takes 2^33 of the greatest deposits.
-    #[test]
-    fn deposits_stop_at_the_greatest_total() {
-        let (mut partition, currency) = (Partition::new(0), Currency::from_number(840));
-        let create = CreateAccount { key: b"account", currency, reference: "" };
-        let Ok(Decided::Record(created)) = create_account(&partition, &create, 1) else { panic!("refused") };
-        partition.apply(1, &STAMP, &created);
-        let id = partition.accounts.iter().next().unwrap().1.id;
-        let deposit_of =
-            |nanos| Deposit { account: id, key: b"deposit", amount: Amount::from_nanos(nanos), currency };
-        let below = Total::MAX.checked_sub(Total::from_nanos(7)).unwrap();
-        partition.accounts.get_mut(id.slot()).unwrap().deposited = below;
-
-        let refusal = deposit(&partition, &deposit_of(8)).unwrap_err();
-        assert!(matches!(refusal, Refusal::Malformed { field: "amount_nanos", .. }), "{refusal:?}");
-        let Ok(Decided::Record(Record::Deposited(last))) = deposit(&partition, &deposit_of(7)) else {
-            panic!("refused")
-        };
-        assert_eq!(last.deposited_after, Total::MAX);
-    }
 }

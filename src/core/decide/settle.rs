@@ -1,29 +1,55 @@
 //! Owns: the close of a session: what each payee is owed, and what goes back. Never: writes; rounds.
 
+use super::Decided;
 use crate::{
-    Partition, Record, Refusal, SessionId, Time,
-    record::SessionSettled,
+    Amount, Partition, Record, Refusal, SessionId, Time,
+    record::{SessionClosing, SessionSettled},
+    session::{Mode, PayeePart},
     settlement::{Line, Reason},
 };
 use alloc::vec::Vec;
 
-/// Decides the settlement of an open session. Whoever asks, the reason is that its end came if it has come.
-/// *Errors*: `UnknownSession`, for a settled one too: a session settles once.
-pub fn settle(partition: &Partition, id: SessionId, now: Time) -> Result<Record<'static>, Refusal> {
+/// Decides the settlement of an open session that nothing is open below. Whoever asks, the reason is that its end came if
+/// it has come; `cascading` says that a session above is being settled.
+/// *Errors*: `UnknownSession`, for a settled one too: a session settles once; `OpenChildren`.
+pub fn settle(
+    partition: &Partition,
+    id: SessionId,
+    now: Time,
+    cascading: bool,
+) -> Result<Record<'static>, Refusal> {
     let session = partition.session(id)?;
+    if session.open_children > 0 {
+        return Err(Refusal::OpenChildren);
+    }
     let paid = session.payees.iter().filter(|part| part.debit_count > 0);
-    let line = |part: &crate::session::PayeePart| {
+    let line = |part: &PayeePart| {
         let payee = partition.notices.get(part.payee)?.id;
         Some(Line { payee, amount: part.spent, debit_count: part.debit_count })
     };
     let mut lines: Vec<Line> = paid.filter_map(line).collect();
     lines.sort_unstable_by_key(|line| line.payee);
-    let ended = now >= session.bounds.ends_at;
-    Ok(Record::SessionSettled(SessionSettled {
-        session: id,
-        reason: if ended { Reason::Expired } else { Reason::Closed },
-        lines,
-        total: session.spent_own,
-        released: session.bounds.cap.minus_or_zero(session.spent_own),
-    }))
+    let reason = if now >= session.bounds.ends_at {
+        Reason::Expired
+    } else if cascading {
+        Reason::Cascade
+    } else {
+        Reason::Closed
+    };
+    let released = match session.mode {
+        Mode::Reserved => session.remaining(),
+        Mode::Shared => Amount::ZERO,
+    };
+    let total = session.spent_own;
+    Ok(Record::SessionSettled(SessionSettled { session: id, reason, lines, total, released }))
+}
+
+/// Decides that a session takes no more debits while those below it are settled; replays when that was decided.
+/// *Errors*: `UnknownSession`.
+pub fn close(partition: &Partition, id: SessionId) -> Result<Decided<'static, ()>, Refusal> {
+    let session = partition.session(id)?;
+    if session.closing_at != Time::ZERO {
+        return Ok(Decided::Replay(()));
+    }
+    Ok(Decided::Record(Record::SessionClosing(SessionClosing { session: id })))
 }

@@ -22,6 +22,7 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     Address,
+    AddressOrNone,
     Folder,
     Word(&'static [&'static str]),
     Number { min: u64, max: u64, unit: &'static str },
@@ -36,6 +37,9 @@ pub(super) enum Value {
     Number(u64),
 }
 
+/// Switches a listener off.
+const NONE: &str = "none";
+
 const fn number(min: u64, max: u64, unit: &'static str) -> Rule {
     Rule::Number { min, max, unit }
 }
@@ -46,6 +50,13 @@ pub(super) const LISTEN: Key = Key {
     help: "Where callers connect; port 0 lets the system choose",
     rule: Rule::Address,
     default: || Some("127.0.0.1:7878".into()),
+};
+pub(super) const OPS_LISTEN: Key = Key {
+    name: "ops_listen",
+    flag: "ops-listen",
+    help: "Where operators ask for /metrics, /healthz, /readyz and /books; port 0 lets the system choose",
+    rule: Rule::AddressOrNone,
+    default: || Some("127.0.0.1:9464".into()),
 };
 pub(super) const DATA: Key = Key {
     name: "data",
@@ -140,8 +151,9 @@ pub(super) const LOG_LEVEL: Key = Key {
 };
 
 /// Lists the keys in the order in which they are read and shown.
-pub(super) const ALL: [&Key; 14] = [
+pub(super) const ALL: [&Key; 15] = [
     &LISTEN,
+    &OPS_LISTEN,
     &DATA,
     &DURABILITY,
     &SHARDS,
@@ -169,6 +181,8 @@ impl Rule {
     pub(super) fn read(&self, text: &str) -> Option<Value> {
         match *self {
             Self::Address => text.parse().ok().map(Value::Address),
+            Self::AddressOrNone if text == NONE => Some(Value::Word(NONE)),
+            Self::AddressOrNone => Self::Address.read(text),
             Self::Folder => (!text.is_empty()).then(|| Value::Folder(text.into())),
             Self::Word(words) => words.iter().find(|word| **word == text).map(|word| Value::Word(word)),
             Self::Number { min, max, .. } => {
@@ -183,6 +197,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878"),
+            Self::AddressOrNone => write!(f, "{}, or {NONE} for no listener", Self::Address),
             Self::Folder => f.write_str("the path of a folder"),
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
             Self::Number { min, max, unit } => write!(f, "a whole number from {min} to {max}{unit}"),
@@ -193,6 +208,15 @@ impl fmt::Display for Rule {
 impl Value {
     pub(super) fn address(self) -> Option<SocketAddr> {
         if let Self::Address(address) = self { Some(address) } else { None }
+    }
+
+    /// Returns the address, or that there is to be none.
+    pub(super) fn address_or_none(self) -> Option<Option<SocketAddr>> {
+        match self {
+            Self::Address(address) => Some(Some(address)),
+            Self::Word(_) => Some(None),
+            Self::Folder(_) | Self::Number(_) => None,
+        }
     }
 
     pub(super) fn folder(self) -> Option<PathBuf> {

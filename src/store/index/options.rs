@@ -36,8 +36,9 @@ pub(super) fn family(shared: &Options, family: Family) -> Options {
     let memtable_bytes = match family {
         // Read only at start, from end to end.
         Family::Checkpoint => CHECKPOINT_MEMTABLE_BYTES,
-        // Looked up by random id: a filter spares the files that do not have it.
-        Family::Settlement => {
+        // Looked up by random id or hash: a filter spares the files that do not have it. Nearly every command is new, so
+        // that nearly every look for its key is for one that is nowhere.
+        Family::Settlement | Family::CommandKey => {
             blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
             SETTLEMENT_MEMTABLE_BYTES
         }

@@ -1,0 +1,177 @@
+//! Owns: the invariants of a whole partition, tested from the rows alone, with code that `apply` does not share.
+//! Never: repairs.
+
+use crate::{
+    Partition, Total,
+    account::Funding,
+    books::Book,
+    deposit::DepositState,
+    payee::Notice,
+    session::{Mode, Session},
+    tree::At,
+};
+use alloc::collections::BTreeMap;
+
+/// Is what an envelope's children say of it.
+#[derive(Debug, Default, Clone, Copy)]
+struct Children {
+    reserved: Total,
+    spent_shared: Total,
+    count: u32,
+}
+
+impl Partition {
+    /// Says which invariant does not hold over the whole partition. *Cost*: walks every row.
+    pub fn check_sound(&self) -> Result<(), &'static str> {
+        self.sessions.iter().try_for_each(|(_, session)| self.check_session(session))?;
+        self.check_tree()?;
+        self.check_deposits()?;
+        self.check_books()?;
+        if self.ends.len() != self.sessions.len() as usize {
+            return Err("an open session has no end in the index, or a closed one has");
+        }
+        let newer =
+            |notice: &Notice| self.payees.get(notice.id.slot()).is_some_and(|p| p.version < notice.version);
+        if self.notices.iter().any(|(_, n)| n.id.partition() == self.number && newer(n)) {
+            return Err("a notice is newer than its payee");
+        }
+        Ok(())
+    }
+
+    fn check_session(&self, session: &Session) -> Result<(), &'static str> {
+        let parts = session.payees.iter();
+        let spent: u128 = parts.clone().map(|part| u128::from(part.spent.nanos())).sum();
+        if spent != u128::from(session.spent_own.nanos()) {
+            return Err("a session's payees do not add up to what it spent");
+        }
+        let used = [session.spent_own, session.spent_below, session.held, session.reserved_by_children];
+        if used.iter().map(|amount| u128::from(amount.nanos())).sum::<u128>()
+            > u128::from(session.bounds.cap.nanos())
+        {
+            return Err("a session is over its cap");
+        }
+        let got = |part: &crate::session::PayeePart| part.spent.checked_add(part.spent_below);
+        if parts.clone().any(|part| part.cap.get().is_some_and(|cap| got(part).is_none_or(|got| got > cap))) {
+            return Err("a payee is over its cap");
+        }
+        if parts.map(|part| part.debit_count).sum::<u64>() != session.debit_count {
+            return Err("a session's payees do not count its debits");
+        }
+        let parent = session.parent.map(|slot| self.sessions.get(slot));
+        match parent {
+            Some(None) => Err("a session stands under a closed one"),
+            Some(Some(parent)) if parent.depth + 1 != session.depth => {
+                Err("a session is not below its parent")
+            }
+            Some(Some(parent)) if parent.account != session.account => Err("a tree has two accounts"),
+            Some(Some(parent)) if session.bounds.ends_at > parent.bounds.ends_at => {
+                Err("a session outlives its parent")
+            }
+            Some(Some(parent)) if (parent.counts_payees || parent.counted_above) != session.counted_above => {
+                Err("a session does not know that its payees are counted above")
+            }
+            None if session.depth != 1 => Err("a session straight on its account is not at depth 1"),
+            Some(Some(_)) | None => Ok(()),
+        }
+    }
+
+    fn check_tree(&self) -> Result<(), &'static str> {
+        let mut below: BTreeMap<(bool, u32), Children> = BTreeMap::new();
+        for (_, session) in self.sessions.iter() {
+            let key = match session.above() {
+                At::Session(slot) => (true, slot),
+                At::Account(slot) => (false, slot),
+            };
+            let children = below.entry(key).or_default();
+            let (reserved, spent) = Self::taken_by(session);
+            let add = |a: Total, b: Total| a.checked_add(b).ok_or("children pass the greatest total");
+            children.reserved = add(children.reserved, reserved)?;
+            children.spent_shared = add(children.spent_shared, spent)?;
+            children.count += 1;
+        }
+        for (slot, session) in self.sessions.iter() {
+            let children = below.get(&(true, slot)).copied().unwrap_or_default();
+            if children.reserved != session.reserved_by_children.into()
+                || children.count != session.open_children
+            {
+                return Err("a session's reservation is not the sum of what its children take");
+            }
+            if children.spent_shared > session.spent_below.into() {
+                return Err("a session counts less than its shared children spent");
+            }
+        }
+        for (slot, account) in self.accounts.iter() {
+            let children = below.get(&(false, slot)).copied().unwrap_or_default();
+            if children.reserved != account.reserved_by_children || children.count != account.open_children {
+                return Err("an account's reservation is not the sum of its open sessions' caps");
+            }
+            if children.spent_shared > account.spent_below {
+                return Err("an account counts less than its shared sessions spent");
+            }
+        }
+        if self.children.len() != self.sessions.iter().filter(|(_, s)| s.parent.is_some()).count() {
+            return Err("the index of children is not the tree");
+        }
+        Ok(())
+    }
+
+    fn check_deposits(&self) -> Result<(), &'static str> {
+        let mut available: BTreeMap<u32, u128> = BTreeMap::new();
+        let mut pending: BTreeMap<u32, u128> = BTreeMap::new();
+        for (_, deposit) in self.deposits.iter() {
+            let sums = match deposit.state {
+                DepositState::Available => &mut available,
+                DepositState::Pending => &mut pending,
+                DepositState::Returned | DepositState::Failed => continue,
+            };
+            *sums.entry(deposit.account).or_default() += u128::from(deposit.amount.nanos());
+        }
+        for (slot, account) in self.accounts.iter() {
+            let sum = |sums: &BTreeMap<u32, u128>| sums.get(&slot).copied().unwrap_or_default();
+            // Deposits made before they had ids are in the account alone.
+            if sum(&available) > account.deposited.nanos() || sum(&pending) != account.pending.nanos() {
+                return Err("an account's deposits are not what it holds of them");
+            }
+            if account.funding != Funding::Prepaid
+                && account.deposited.nanos() + account.withdrawn.nanos() > 0
+            {
+                return Err("an account that is not prepaid has deposits");
+            }
+        }
+        Ok(())
+    }
+
+    fn check_books(&self) -> Result<(), &'static str> {
+        if !self.books.sum_to_zero() {
+            return Err("the books do not sum to zero");
+        }
+        for (currency, _) in self.books.iter() {
+            let accounts = || self.accounts.iter().map(|(_, a)| a).filter(|a| a.currency == *currency);
+            let sessions = || self.sessions.iter().map(|(_, s)| s).filter(|s| s.currency == *currency);
+            let ledgers =
+                self.payees.iter().flat_map(|(_, p)| &p.ledgers).filter(|l| l.currency == *currency);
+            let signed = |nanos: u128| i128::try_from(nanos).unwrap_or(i128::MAX);
+            let in_book = |book| {
+                accounts()
+                    .filter(move |a| a.funding.book() == book)
+                    .map(super::account::Account::book_nanos)
+                    .sum::<i128>()
+            };
+            let reserved = sessions().filter(|s| s.mode == Mode::Reserved);
+            let pairs = [
+                (Book::FundingPending, accounts().map(|a| signed(a.pending.nanos())).sum()),
+                (Book::PayerAvailable, in_book(Book::PayerAvailable)),
+                (Book::PayerReceivable, in_book(Book::PayerReceivable)),
+                (Book::Reserved, reserved.map(|s| i128::from(s.remaining().nanos())).sum()),
+                (Book::Unsettled, sessions().map(|s| i128::from(s.spent_own.nanos())).sum()),
+                (Book::PayeePayable, ledgers.map(|l| signed(l.payable.nanos())).sum()),
+            ];
+            for (book, nanos) in pairs {
+                if self.books.get(*currency, book) != nanos {
+                    return Err("a book is not what its rows hold");
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! Owns: deciding again. Recovery applies what was recorded; an audit also asks whether the rules would say the same now, of
+//! the same state, and names the first record about which they would not.
+//! Never: changes anything.
+
+use crate::{
+    Amount, Decline, DeclineCode, EnvelopeId, Partition, Record, Stamp, Time, Total,
+    account::Funding,
+    decide::{self, Ask, room_for, rule},
+    deposit::DepositState,
+    record::{CommandDeclined, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn},
+    session::Mode,
+    tree::At,
+};
+use core::fmt;
+
+/// Says what the rules say of a record's state that the record does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// What a record is about is not there.
+    Missing(&'static str),
+    /// A debit was decided in another way.
+    Debit {
+        /// What was taken, or why not, as recorded.
+        recorded: Result<Amount, DeclineCode>,
+        /// What the rules say.
+        decided: Result<Amount, DeclineCode>,
+    },
+    /// Another decline, or none.
+    Decline {
+        /// As recorded.
+        recorded: Option<DeclineCode>,
+        /// What the rules say.
+        decided: Option<DeclineCode>,
+    },
+    /// A settlement says something else than its session.
+    Settlement,
+    /// A sum is another one.
+    Sum {
+        /// Of what.
+        of: &'static str,
+        /// As recorded. *Units*: nanos.
+        recorded: u128,
+        /// What the rules say. *Units*: nanos.
+        decided: u128,
+    },
+    /// A rule that holds for such records does not hold for this one.
+    Broken(&'static str),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = |f: &mut fmt::Formatter<'_>, outcome: &Result<Amount, DeclineCode>| match outcome {
+            Ok(amount) => write!(f, "{amount} approved"),
+            Err(code) => write!(f, "declined {}", code.name()),
+        };
+        let name = |code: &Option<DeclineCode>| code.map_or("no decline", DeclineCode::name);
+        match self {
+            Self::Missing(what) => write!(f, "there is no {what} that it could be about"),
+            Self::Debit { recorded, decided } => {
+                outcome(f, recorded)?;
+                f.write_str(" was recorded, but the rules say ")?;
+                outcome(f, decided)
+            }
+            Self::Decline { recorded, decided } => {
+                write!(f, "{} was recorded, but the rules say {}", name(recorded), name(decided))
+            }
+            Self::Settlement => f.write_str("the settlement is not what its session comes to"),
+            Self::Sum { of, recorded, decided } => {
+                write!(f, "{of} was recorded as {recorded} nanos, but comes to {decided}")
+            }
+            Self::Broken(rule) => f.write_str(rule),
+        }
+    }
+}
+
+impl core::error::Error for Difference {}
+
+/// Decides again what a record says, on the state that it met.
+/// *Errors*: the first thing that the rules see otherwise.
+/// *Ordering*: before the record is applied.
+pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -> Result<(), Difference> {
+    match record {
+        Record::Debited(debit) => debited(partition, debit, stamp.at),
+        Record::SessionOpened(opened) => session_opened(partition, opened, stamp.at),
+        Record::CommandDeclined(declined) => command_declined(partition, declined, stamp.at),
+        Record::ToppedUp(topped) => topped_up(partition, topped, stamp.at),
+        Record::SessionSettled(settled) => session_settled(partition, settled, stamp.at),
+        Record::Withdrawn(withdrawn) => self::withdrawn(partition, withdrawn),
+        Record::DepositMade(made) => deposit_made(partition, made),
+        Record::DepositMoved(moved) => match decide::move_deposit(partition, moved.id, moved.to) {
+            Ok(decide::Decided::Record(again)) if again == *record => Ok(()),
+            Ok(_) | Err(_) => Err(Difference::Broken("the deposit cannot come into this state")),
+        },
+        Record::Repaid(repaid) => {
+            let account = partition.account(repaid.account).map_err(|_| Difference::Missing("account"))?;
+            if Total::from(repaid.amount) > account.outstanding() {
+                return Err(Difference::Broken("more was repaid than was outstanding"));
+            }
+            Ok(())
+        }
+        Record::Reversed(reversed) => {
+            let session = partition.session(reversed.session).map_err(|_| Difference::Missing("session"))?;
+            let before = session.about.reversed.get(&reversed.debit_seq).copied().unwrap_or_default();
+            let after = before.nanos() + reversed.amount.nanos();
+            same_sum("what is reversed", reversed.reversed_after.nanos().into(), after.into())
+        }
+        Record::SessionClosing(closing) => match partition.session(closing.session) {
+            Ok(session) if session.closing_at == Time::ZERO => Ok(()),
+            Ok(_) => Err(Difference::Broken("the session was closing already")),
+            Err(_) => Err(Difference::Missing("session")),
+        },
+        // Of these the record is the decision: there is no limit that could have said no. `apply` asserts what they name.
+        Record::Genesis(_)
+        | Record::AccountCreated(_)
+        | Record::Deposited(_)
+        | Record::CreditLimitSet(_)
+        | Record::PayeeCreated(_)
+        | Record::PayeeStatusSet(_)
+        | Record::PayeeShared(_)
+        | Record::PayeeNoticed(_)
+        | Record::OpenDeclined(_)
+        | Record::WriterOpened(_)
+        | Record::WriterPositioned(_)
+        | Record::SettlementPosted(_)
+        | Record::OutboxDelivered(_) => Ok(()),
+    }
+}
+
+fn same_sum(of: &'static str, recorded: u128, decided: u128) -> Result<(), Difference> {
+    if recorded == decided { Ok(()) } else { Err(Difference::Sum { of, recorded, decided }) }
+}
+
+fn debited(partition: &Partition, debit: &Debited<'_>, at: Time) -> Result<(), Difference> {
+    let session = partition.session(debit.session).map_err(|_| Difference::Missing("open session"))?;
+    let Debited { payee, amount, currency, partial, .. } = *debit;
+    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, at);
+    let recorded = debit.verdict.map_or(Ok(debit.taken), |(code, _)| Err(code));
+    let decided = ruling.map_err(|hit| hit.decline.code);
+    let levels = (debit.verdict.map(|(_, level)| level), ruling.err().map(|hit| hit.decline.level));
+    match (recorded == decided, levels.0 == levels.1) {
+        (true, true) => Ok(()),
+        (true, false) => Err(Difference::Broken("the decline names another level")),
+        (false, _) => Err(Difference::Debit { recorded, decided }),
+    }
+}
+
+fn room_again(partition: &Partition, at: At, cap: Amount) -> Result<(), Difference> {
+    let decided = room_for(partition, at, cap).err().map(|decline| decline.code);
+    if decided.is_some() { Err(Difference::Decline { recorded: None, decided }) } else { Ok(()) }
+}
+
+fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -> Result<(), Difference> {
+    if opened.bounds.ends_at <= at {
+        return Err(Difference::Broken("the session was over when it was opened"));
+    }
+    let above = match opened.parent {
+        None => At::Account(opened.account.slot()),
+        Some(id) => {
+            let parent = partition.session(id).map_err(|_| Difference::Missing("parent session"))?;
+            if opened.bounds.ends_at > parent.bounds.ends_at {
+                return Err(Difference::Broken("the session outlives its parent"));
+            }
+            if parent.has_ended(at) {
+                let decided = Some(DeclineCode::SessionEnded);
+                return Err(Difference::Decline { recorded: None, decided });
+            }
+            At::Session(id.slot())
+        }
+    };
+    partition.account(opened.account).map_err(|_| Difference::Missing("account"))?;
+    match opened.mode {
+        Mode::Reserved => room_again(partition, above, opened.bounds.cap),
+        Mode::Shared => Ok(()),
+    }
+}
+
+/// A decline does not record what was asked, so only those that depend on the state alone can be decided again.
+fn command_declined(partition: &Partition, declined: &CommandDeclined, at: Time) -> Result<(), Difference> {
+    let Decline { code, .. } = declined.decline;
+    match (declined.on, code) {
+        (EnvelopeId::Session(id), DeclineCode::SessionEnded) => {
+            let session = partition.session(id).map_err(|_| Difference::Missing("session"))?;
+            if session.has_ended(at) {
+                Ok(())
+            } else {
+                Err(Difference::Decline { recorded: Some(code), decided: None })
+            }
+        }
+        (EnvelopeId::Session(id), _) => {
+            partition.session(id).map(|_| ()).map_err(|_| Difference::Missing("session"))
+        }
+        (EnvelopeId::Account(id), _) => {
+            partition.account(id).map(|_| ()).map_err(|_| Difference::Missing("account"))
+        }
+    }
+}
+
+fn topped_up(partition: &Partition, topped: &ToppedUp, at: Time) -> Result<(), Difference> {
+    let session = partition.session(topped.session).map_err(|_| Difference::Missing("session"))?;
+    if session.has_ended(at) {
+        let decided = Some(DeclineCode::SessionEnded);
+        return Err(Difference::Decline { recorded: None, decided });
+    }
+    let parent = session.parent.and_then(|slot| partition.sessions.get(slot));
+    if parent.is_some_and(|parent| topped.ends_at > parent.bounds.ends_at) {
+        return Err(Difference::Broken("the session outlives its parent"));
+    }
+    match session.mode {
+        Mode::Reserved => room_again(partition, session.above(), topped.add),
+        Mode::Shared => Ok(()),
+    }
+}
+
+fn session_settled(partition: &Partition, settled: &SessionSettled, at: Time) -> Result<(), Difference> {
+    let cascading = settled.reason == crate::settlement::Reason::Cascade;
+    match decide::settle(partition, settled.session, at, cascading) {
+        Ok(Record::SessionSettled(again)) if again == *settled => Ok(()),
+        Ok(_) => Err(Difference::Settlement),
+        Err(crate::Refusal::OpenChildren) => {
+            Err(Difference::Broken("sessions were open below the one that was settled"))
+        }
+        Err(_) => Err(Difference::Missing("open session")),
+    }
+}
+
+fn withdrawn(partition: &Partition, withdrawn: &Withdrawn) -> Result<(), Difference> {
+    let account = partition.account(withdrawn.account).map_err(|_| Difference::Missing("account"))?;
+    if account.funding != Funding::Prepaid {
+        return Err(Difference::Broken("only prepaid money can be withdrawn"));
+    }
+    if Total::from(withdrawn.amount) > account.available() {
+        let decided = Some(DeclineCode::Cap);
+        return Err(Difference::Decline { recorded: None, decided });
+    }
+    Ok(())
+}
+
+fn deposit_made(partition: &Partition, made: &DepositMade) -> Result<(), Difference> {
+    let account = partition.account(made.account).map_err(|_| Difference::Missing("account"))?;
+    let before = match made.state {
+        DepositState::Available => account.deposited,
+        DepositState::Pending => account.pending,
+        DepositState::Returned | DepositState::Failed => {
+            return Err(Difference::Broken("a deposit begins pending or available"));
+        }
+    };
+    let after = before.nanos() + u128::from(made.amount.nanos());
+    same_sum("what is deposited", made.total_after.nanos(), after)
+}
