@@ -127,6 +127,8 @@ pub struct Partition {
     pub(crate) ends: BTreeSet<(Time, u32)>,
     /// The slots of parent and child of each session that stands under another.
     pub(crate) children: BTreeSet<(u32, u32)>,
+    /// How many sessions are closing.
+    pub(crate) closing: u32,
 }
 
 /// Is a session as it is shown: without its keys and windows, its payees by id.
@@ -296,7 +298,7 @@ impl Partition {
             opened_at: session.opened_at,
             payees: payees.collect(),
             about: (*session.about).clone(),
-            ended: session.has_ended(self.decision_time(now)),
+            ended: self.has_ended(session, self.decision_time(now)),
             closing: session.closing_at != Time::ZERO,
         }
     }

@@ -162,7 +162,8 @@ impl Session {
             .minus_or_zero(self.reserved_by_children)
     }
 
-    /// Returns whether it takes no debits any more: its end has come, or it is closing.
+    /// Returns whether its own end has come, or it is closing. Something above it may be closing, too: a decision asks
+    /// `Partition::has_ended`.
     pub fn has_ended(&self, now: Time) -> bool {
         now >= self.due_at()
     }

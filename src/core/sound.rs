@@ -2,8 +2,8 @@
 //! Never: repairs.
 
 use crate::{
-    Partition, Total,
-    account::Funding,
+    Partition, Time, Total,
+    account::{Account, Funding},
     books::Book,
     deposit::DepositState,
     payee::Notice,
@@ -27,6 +27,10 @@ impl Partition {
         self.check_tree()?;
         self.check_deposits()?;
         self.check_books()?;
+        let closing = self.sessions.iter().filter(|(_, session)| session.closing_at != Time::ZERO);
+        if closing.count() != self.closing as usize {
+            return Err("other sessions are closing than are counted");
+        }
         if self.ends.len() != self.sessions.len() as usize {
             return Err("an open session has no end in the index, or a closed one has");
         }
@@ -152,10 +156,7 @@ impl Partition {
                 self.payees.iter().flat_map(|(_, p)| &p.ledgers).filter(|l| l.currency == *currency);
             let signed = |nanos: u128| i128::try_from(nanos).unwrap_or(i128::MAX);
             let in_book = |book| {
-                accounts()
-                    .filter(move |a| a.funding.book() == book)
-                    .map(super::account::Account::book_nanos)
-                    .sum::<i128>()
+                accounts().filter(move |a| a.funding.book() == book).map(Account::book_nanos).sum::<i128>()
             };
             let reserved = sessions().filter(|s| s.mode == Mode::Reserved);
             let pairs = [

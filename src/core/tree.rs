@@ -92,6 +92,14 @@ impl Partition {
         session.parent.and_then(|slot| self.sessions.get(slot))
     }
 
+    /// Returns whether a session takes nothing more: its end has come, or it or something above it is closing. Without that,
+    /// what opens below a closing session could keep its cascade from ever coming to an end.
+    /// *Cost*: looks above only while some session of the partition is closing.
+    pub fn has_ended(&self, session: &Session, now: Time) -> bool {
+        session.has_ended(now)
+            || (self.closing > 0 && self.sessions_above(session).any(|above| above.closing_at != Time::ZERO))
+    }
+
     /// Returns what `at` can take in all, and the nearest envelope that leaves no more than that.
     pub(crate) fn room(&self, at: At) -> (Amount, EnvelopeId) {
         let first = self.envelope(at);
@@ -121,25 +129,21 @@ impl Partition {
         useful.min(Amount::MAX.minus_or_zero(session.bounds.cap))
     }
 
-    /// Returns what a payee can still get out of a session, caps above it considered, and whose cap leaves the least;
-    /// `None` without a cap.
-    pub(crate) fn payee_room(&self, session: &Session, payee: u32) -> Option<(Amount, EnvelopeId)> {
-        let own = session.payee_remaining(payee).map(|left| (left, EnvelopeId::Session(session.id)));
-        if !session.counted_above {
-            return own;
-        }
-        self.sessions_above(session).filter(|above| above.counts_payees).fold(own, |least, above| {
-            match (least, above.payee_remaining(payee)) {
-                (least, None) => least,
-                (Some(least), Some(left)) if least.0 <= left => Some(least),
-                (_, Some(left)) => Some((left, EnvelopeId::Session(above.id))),
-            }
-        })
+    /// Returns what each cap for a payee still leaves it, the session's own first, then those above.
+    pub(crate) fn payee_rooms(
+        &self,
+        session: &Session,
+        payee: u32,
+    ) -> impl Iterator<Item = (Amount, SessionId)> {
+        let above = session.counted_above.then(|| self.sessions_above(session).filter(|s| s.counts_payees));
+        let own = session.payee_remaining(payee).map(|left| (left, session.id));
+        own.into_iter()
+            .chain(above.into_iter().flatten().filter_map(move |s| Some((s.payee_remaining(payee)?, s.id))))
     }
 
     /// Returns what a payee can still get out of a session, caps above it considered; `None` without a cap.
     pub fn payee_spendable(&self, session: &Session, payee: u32) -> Option<Amount> {
-        self.payee_room(session, payee).map(|(left, _)| left)
+        self.payee_rooms(session, payee).map(|(left, _)| left).min()
     }
 
     /// Returns an open session below `slot` that nothing is open below: what a cascade settles next.
@@ -167,7 +171,7 @@ impl Partition {
             }
         };
         // The tree below the topmost envelope that counts is all that can give room back.
-        let top = tops.as_mut().and_then(core::iter::Iterator::last);
+        let top = tops.as_mut().and_then(Iterator::last);
         let inside = |session: &Session| match top {
             None | Some(Envelope::Account(_)) => session.account == account,
             Some(Envelope::Session(top)) => self.sessions_above(session).any(|above| above.id == top.id),

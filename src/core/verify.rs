@@ -160,7 +160,7 @@ fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -
             if opened.bounds.ends_at > parent.bounds.ends_at {
                 return Err(Difference::Broken("the session outlives its parent"));
             }
-            if parent.has_ended(at) {
+            if partition.has_ended(parent, at) {
                 let decided = Some(DeclineCode::SessionEnded);
                 return Err(Difference::Decline { recorded: None, decided });
             }
@@ -180,7 +180,7 @@ fn command_declined(partition: &Partition, declined: &CommandDeclined, at: Time)
     match (declined.on, code) {
         (EnvelopeId::Session(id), DeclineCode::SessionEnded) => {
             let session = partition.session(id).map_err(|_| Difference::Missing("session"))?;
-            if session.has_ended(at) {
+            if partition.has_ended(session, at) {
                 Ok(())
             } else {
                 Err(Difference::Decline { recorded: Some(code), decided: None })
@@ -197,7 +197,7 @@ fn command_declined(partition: &Partition, declined: &CommandDeclined, at: Time)
 
 fn topped_up(partition: &Partition, topped: &ToppedUp, at: Time) -> Result<(), Difference> {
     let session = partition.session(topped.session).map_err(|_| Difference::Missing("session"))?;
-    if session.has_ended(at) {
+    if partition.has_ended(session, at) {
         let decided = Some(DeclineCode::SessionEnded);
         return Err(Difference::Decline { recorded: None, decided });
     }

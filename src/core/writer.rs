@@ -149,7 +149,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Amount, Currency, hash::FieldHash, id::Place};
+    use crate::{Amount, Currency, hash::FieldHash, id::Place, keys::Said};
     use alloc::{collections::BTreeMap, vec::Vec};
     use proptest::prelude::*;
 
@@ -165,7 +165,12 @@ mod tests {
             currency: Currency::UNSTATED,
             reference: none,
             evidence: none,
+            partial: false,
         }
+    }
+
+    fn approved(seq: u64, amount: u64) -> Remembered {
+        Remembered { seq, said: said(amount), verdict: None, taken: Amount::from_nanos(amount) }
     }
 
     proptest! {
@@ -180,8 +185,8 @@ mod tests {
                 acked = (acked + ack).min(number - 1);
                 let at = Numbered { writer: writer(), epoch: 1, number, acked_through: acked };
                 prop_assert_eq!(window.turn(&at), Ok(Turn::Next));
-                window.remember(&at, seq, said(amount), None);
-                all.insert(number, Remembered { seq, said: said(amount), verdict: None });
+                window.remember(&at, approved(seq, amount));
+                all.insert(number, approved(seq, amount));
             }
             for (number, debit) in all {
                 let at = Numbered { writer: writer(), epoch: 1, number, acked_through: 0 };
@@ -196,7 +201,7 @@ mod tests {
         let mut window = Window::new(writer(), 1);
         for number in 1..=1_000 {
             let at = Numbered { writer: writer(), epoch: 1, number, acked_through: 0 };
-            window.remember(&at, 500 + number, said(7), None);
+            window.remember(&at, approved(500 + number, 7));
         }
         assert_eq!(window.runs(), 1);
         let gaps: Vec<_> = [0, 1_002].map(|number| window.find(number)).into();

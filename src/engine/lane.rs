@@ -1,7 +1,7 @@
 //! Owns: a shard's records that are decided and not yet in a group, encoded, in the order of their seqs.
 //! Never: another shard's; the committer merges lanes.
 
-use crate::{Tally, tally};
+use crate::{Decision, Tally};
 use std::collections::VecDeque;
 use tallystick_core::{Record, Stamp};
 use tallystick_journal::{GroupWriter, codec};
@@ -12,6 +12,8 @@ struct Run {
     first_seq: u64,
     count: u32,
     bytes: usize,
+    /// How many of them are approved debits.
+    approved: u32,
 }
 
 /// Holds encoded records with ascending seqs.
@@ -20,9 +22,8 @@ pub(crate) struct Lane {
     bytes: Vec<u8>,
     runs: VecDeque<Run>,
     taken: usize,
-    /// One byte a record: how it was decided.
-    marks: Vec<u8>,
-    counted: usize,
+    /// What was decided otherwise, by seq.
+    others: VecDeque<(u64, Decision)>,
 }
 
 impl Lane {
@@ -30,16 +31,21 @@ impl Lane {
         let before = self.bytes.len();
         codec::encode(stamp, record, &mut self.bytes);
         let bytes = self.bytes.len() - before;
-        self.marks.push(tally::mark(record));
+        let decision = Decision::of(record);
+        let approved = u32::from(decision == Some(Decision::DEBIT_APPROVED));
         match self.runs.back_mut() {
             Some(run) if run.first_seq + u64::from(run.count) == seq => {
                 run.count += 1;
                 run.bytes += bytes;
+                run.approved += approved;
             }
             last => {
                 assert!(last.is_none_or(|run| run.first_seq < seq), "bug: a lane went back to seq {seq}");
-                self.runs.push_back(Run { first_seq: seq, count: 1, bytes });
+                self.runs.push_back(Run { first_seq: seq, count: 1, bytes, approved });
             }
+        }
+        if let Some(decision) = decision.filter(|_| approved == 0) {
+            self.others.push_back((seq, decision));
         }
     }
 
@@ -51,21 +57,18 @@ impl Lane {
     pub(crate) fn take_over(&mut self, other: &mut Self) {
         if self.is_empty() {
             self.bytes.clear();
-            self.marks.clear();
-            (self.taken, self.counted) = (0, 0);
+            self.taken = 0;
             std::mem::swap(self, other);
             return;
         }
         // What was moved into groups goes first: under load a lane may never be found empty, and must not grow for ever.
         self.bytes.drain(..self.taken);
-        self.marks.drain(..self.counted);
+        self.taken = 0;
         self.bytes.extend_from_slice(&other.bytes[other.taken..]);
-        self.marks.extend_from_slice(&other.marks[other.counted..]);
         self.runs.append(&mut other.runs);
-        (self.taken, self.counted) = (0, 0);
+        self.others.append(&mut other.others);
         other.bytes.clear();
-        other.marks.clear();
-        (other.taken, other.counted) = (0, 0);
+        other.taken = 0;
     }
 
     /// Moves the first run into the group if it begins at `seq`, and counts its decisions; returns the seq that follows it.
@@ -79,10 +82,13 @@ impl Lane {
         self.runs.pop_front();
         let end = self.taken + run.bytes;
         group.push(&self.bytes[self.taken..end], run.count);
-        let counted = self.counted + run.count as usize;
-        decisions.count(&self.marks[self.counted..counted]);
-        (self.taken, self.counted) = (end, counted);
-        Some(seq + u64::from(run.count))
+        self.taken = end;
+        let next = seq + u64::from(run.count);
+        decisions.add(Decision::DEBIT_APPROVED, run.approved);
+        while let Some((_, decision)) = self.others.pop_front_if(|(seq, _)| *seq < next) {
+            decisions.add(decision, 1);
+        }
+        Some(next)
     }
 }
 
@@ -106,6 +112,5 @@ mod tests {
             assert_eq!(pending.move_run(2 * round - 1, &mut group, &mut decisions), Some(2 * round));
         }
         assert!(pending.bytes.len() < 1_000, "{} bytes for one record", pending.bytes.len());
-        assert!(pending.marks.len() < 10, "{} marks for one record", pending.marks.len());
     }
 }

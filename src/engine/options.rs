@@ -12,9 +12,9 @@ pub trait Events: Send + Sync {
     fn stopwatch_ns(&self) -> u64 {
         0
     }
-    /// One call decided these debits, and its answer begins to wait. Nothing of it is durable yet.
-    fn decided(&self, debits: usize, took_ns: u64) {
-        let _ = (debits, took_ns);
+    /// One call decided its debit or its batch, and its answer begins to wait. Nothing of it is durable yet.
+    fn decided(&self, took_ns: u64) {
+        let _ = took_ns;
     }
     /// A group is durable. Told before any answer that depends on it is let out: whoever heard one finds it counted.
     fn committed(&self, group: &Committed) {

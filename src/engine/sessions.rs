@@ -103,7 +103,7 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        let _deciding = self.deciding(1);
+        let _deciding = self.deciding();
         if let Intent::Number(at) = command.intent
             && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
         {
@@ -111,13 +111,13 @@ impl Engine {
         }
         let mut settled = false;
         let shard = self.lock(command.session.partition());
-        let (shard, result) = self.debit_held(shard, command, &mut settled);
+        let (shard, result) = self.debit_under(shard, command, &mut settled);
         let last_seq = shard.last_seq;
         drop(shard);
-        self.wake_committer();
         if settled {
             self.deliver(command.session.partition());
         }
+        self.wake_committer();
         // A replay shows what remains now, so it waits for everything that this depends on.
         let seq = match &result {
             Ok(answer) if !answer.replayed => answer.seq,
@@ -137,7 +137,7 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        let _deciding = self.deciding(commands.len());
+        let _deciding = self.deciding();
         let shard_of = |at: &usize| self.shard_of(commands[*at].session.partition());
         let mut order: Vec<usize> = (0..commands.len()).collect();
         order.sort_by_key(shard_of);
@@ -172,15 +172,15 @@ impl Engine {
         let (mut shard, mut settled) = (self.lock(partition), false);
         for at in held {
             let command = &commands[*at];
-            let mut result = match command.intent {
-                Intent::Number(at) => {
-                    batch.writers.get(&(at.writer, at.epoch)).copied().flatten().map_or(Ok(()), Err)
-                }
-                Intent::Key(_) => Ok(()),
+            let unheard = match command.intent {
+                Intent::Number(at) => batch.writers.get(&(at.writer, at.epoch)).copied().flatten(),
+                Intent::Key(_) => None,
             };
-            if result.is_ok() {
-                (shard, result) = self.debit_held(shard, command, &mut settled);
-            }
+            let mut result;
+            (shard, result) = match unheard {
+                Some(refusal) => (shard, Err(refusal)),
+                None => self.debit_under(shard, command, &mut settled),
+            };
             if let (Err(refusal), Intent::Number(at)) = (&mut result, command.intent) {
                 let is_first = batch.refused.insert((command.session, at.writer));
                 if let (Refusal::NumberGap { expected }, false) = (&refusal, is_first) {
@@ -200,7 +200,7 @@ impl Engine {
     /// Decides a debit under the lock that is handed in, and hands a lock back. It is let go in between when the partition
     /// must be told of a payee; and what has expired is settled, under it, before a debit is declined for lack of room (I9):
     /// then `settled` says that lines wait to be delivered.
-    fn debit_held<'a>(
+    fn debit_under<'a>(
         &'a self,
         mut shard: MutexGuard<'a, Shard>,
         command: &Debit<'_>,

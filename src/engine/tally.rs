@@ -1,16 +1,13 @@
-//! Owns: what is told of decisions as counts. A lane keeps one byte a record that says how it was decided; the committer
-//! counts these bytes once their group is durable, so a count never shows what a crash could take back.
+//! Owns: what is told of decisions as counts. A lane keeps with its records how they were decided; the committer adds that
+//! up as it gathers a group, and tells it once the group is durable: a count never shows what a crash could take back.
 //! Never: decides, reads a clock, knows who counts on.
 
 use crate::Engine;
-use tallystick_core::{DeclineCode, Record};
+use tallystick_core::{DeclineCode, Record, command::Scope};
 
 const CODES: usize = DeclineCode::ALL.len();
 /// Each operation has a place for approvals and one for each code.
 const PLACES: usize = 1 + CODES;
-/// Is the byte of a record that decides about nobody's wish.
-const NOTHING: u8 = u8::MAX;
-const _: () = assert!(Decision::COUNT < NOTHING as usize, "a place must fit into a byte");
 
 /// Names what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +16,15 @@ pub enum Operation {
     Debit = 0,
     /// A session.
     OpenSession = 1,
+    /// A top-up of one.
+    TopUp = 2,
+    /// Money out of an account.
+    Withdraw = 3,
+}
+
+impl Operation {
+    /// Lists every operation that can be declined.
+    pub const ALL: [Self; 4] = [Self::Debit, Self::OpenSession, Self::TopUp, Self::Withdraw];
 }
 
 /// Says what was asked for and what came of it.
@@ -31,22 +37,43 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Is what nearly all of them are.
+    pub(crate) const DEBIT_APPROVED: Self = Self { operation: Operation::Debit, declined: None };
+
     /// How many there are.
-    pub const COUNT: usize = 2 * PLACES;
+    pub const COUNT: usize = Operation::ALL.len() * PLACES;
 
     /// Lists every decision there can be, in the order of a tally's counts.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Operation::Debit, Operation::OpenSession].into_iter().flat_map(|operation| {
+        Operation::ALL.into_iter().flat_map(|operation| {
             let codes = DeclineCode::ALL.iter().copied().map(Some);
             std::iter::once(None).chain(codes).map(move |declined| Self { operation, declined })
         })
     }
 
-    fn of(record: &Record<'_>) -> Option<Self> {
+    /// Reads what a record decided; `None` for one that says yes or no to nobody.
+    pub(crate) fn of(record: &Record<'_>) -> Option<Self> {
         let (operation, declined) = match record {
             Record::Debited(debited) => (Operation::Debit, debited.verdict.map(|(code, _)| code)),
             Record::SessionOpened(_) => (Operation::OpenSession, None),
-            Record::OpenDeclined(opening) => (Operation::OpenSession, Some(opening.decline.code)),
+            Record::ToppedUp(_) => (Operation::TopUp, None),
+            Record::Withdrawn(_) => (Operation::Withdraw, None),
+            Record::CommandDeclined(no) => {
+                let operation = match no.command {
+                    Scope::OpenSession => Operation::OpenSession,
+                    Scope::TopUp => Operation::TopUp,
+                    Scope::Withdraw => Operation::Withdraw,
+                    // None of these is ever declined: they are done or refused.
+                    Scope::Debit
+                    | Scope::CreateAccount
+                    | Scope::Deposit
+                    | Scope::CreatePayee
+                    | Scope::Repay
+                    | Scope::Reverse
+                    | Scope::SetCreditLimit => return None,
+                };
+                (operation, Some(no.decline.code))
+            }
             _ => return None,
         };
         Some(Self { operation, declined })
@@ -57,11 +84,6 @@ impl Decision {
         let code = |code: DeclineCode| DeclineCode::ALL.partition_point(|before| *before < code);
         self.operation as usize * PLACES + self.declined.map_or(0, |declined| 1 + code(declined))
     }
-}
-
-/// Returns the byte that a lane keeps of a record.
-pub(crate) fn mark(record: &Record<'_>) -> u8 {
-    Decision::of(record).and_then(|decision| u8::try_from(decision.place()).ok()).unwrap_or(NOTHING)
 }
 
 /// Counts the decisions of one group.
@@ -80,11 +102,9 @@ impl Tally {
         &self.0
     }
 
-    pub(crate) fn count(&mut self, marks: &[u8]) {
-        for mark in marks {
-            if let Some(count) = self.0.get_mut(usize::from(*mark)) {
-                *count += 1;
-            }
+    pub(crate) fn add(&mut self, decision: Decision, times: u32) {
+        if let Some(count) = self.0.get_mut(decision.place()) {
+            *count += times;
         }
     }
 }
@@ -102,24 +122,23 @@ pub struct Committed {
     pub decisions: Tally,
 }
 
-/// Tells, when it is dropped, how long it took to decide some debits.
+/// Tells, when it is dropped, how long a call took to decide its debits.
 pub(crate) struct Deciding<'a> {
     engine: &'a Engine,
-    debits: usize,
     began_ns: u64,
 }
 
 impl Engine {
     /// Begins to measure. What is measured ends with the ticket: locks and look-ups are in it, the wait is not.
-    pub(crate) fn deciding(&self, debits: usize) -> Deciding<'_> {
-        Deciding { engine: self, debits, began_ns: self.events.stopwatch_ns() }
+    pub(crate) fn deciding(&self) -> Deciding<'_> {
+        Deciding { engine: self, began_ns: self.events.stopwatch_ns() }
     }
 }
 
 impl Drop for Deciding<'_> {
     fn drop(&mut self) {
         let events = &self.engine.events;
-        events.decided(self.debits, events.stopwatch_ns().saturating_sub(self.began_ns));
+        events.decided(events.stopwatch_ns().saturating_sub(self.began_ns));
     }
 }
 
@@ -134,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_counted_and_what_decides_nothing_is_not() {
+    fn a_tally_counts_each_decision_at_its_place() {
         let cap = Decision { operation: Operation::Debit, declined: Some(DeclineCode::Cap) };
-        let place = u8::try_from(cap.place()).unwrap();
         let mut tally = Tally::default();
-        tally.count(&[0, place, NOTHING, 0, place, place]);
+        tally.add(Decision::DEBIT_APPROVED, 2);
+        tally.add(cap, 1);
+        tally.add(cap, 2);
         let counted: Vec<(Decision, u32)> =
             Decision::all().zip(tally.counts().iter().copied()).filter(|(_, count)| *count > 0).collect();
-        let approved = Decision { operation: Operation::Debit, declined: None };
-        assert_eq!(counted, [(approved, 2), (cap, 3)]);
+        assert_eq!(counted, [(Decision::DEBIT_APPROVED, 2), (cap, 3)]);
     }
 }

@@ -81,7 +81,7 @@ pub fn encode_row(row: &RowValue) -> Vec<u8> {
         RowValue::Payee(entry) => encode(1, entry),
         RowValue::Notice(entry) => encode(1, entry),
         RowValue::Writer(entry) => encode(1, entry),
-        RowValue::CommandKey(entry) => encode(1, entry),
+        RowValue::CommandKey(entry) => encode(2, entry),
         RowValue::Deposit(entry) => encode(1, entry),
     }
 }
@@ -94,7 +94,10 @@ pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
         3 => RowValue::Payee(decode(bytes, "row of a payee")?),
         4 => RowValue::Notice(decode(bytes, "row of a notice")?),
         5 => RowValue::Writer(decode(bytes, "row of a writer")?),
-        6 => RowValue::CommandKey(decode(bytes, "row of a command key")?),
+        6 => {
+            let key = decode_second(bytes, "row of a command key", v1::slot::<v1::CommandKey, _>)?;
+            RowValue::CommandKey(key)
+        }
         10 => RowValue::Deposit(decode(bytes, "row of a deposit")?),
         _ => {
             let place = format!("checkpoint table {table}");
@@ -125,10 +128,60 @@ pub fn decode_settlement(bytes: &[u8]) -> Result<Settlement, StorageFault> {
 
 /// Encodes the key of a command, to be filed.
 pub fn encode_command_key(key: &CommandKey) -> Vec<u8> {
-    encode(1, key)
+    encode(2, key)
 }
 
 /// Decodes the filed key of a command. *Errors*: `Corrupt`.
 pub fn decode_command_key(bytes: &[u8]) -> Result<CommandKey, StorageFault> {
-    decode(bytes, "command key")
+    decode_second(bytes, "command key", |first: v1::CommandKey| first.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallystick_core::{
+        Amount, DeclineCode, Level, Next, Time, account::Funding, deposit::DepositState, payee::PayeeStatus,
+        session::Mode, settlement::Reason,
+    };
+
+    fn first_bytes<T: Serialize>(values: &[T]) -> Vec<u8> {
+        values.iter().map(|value| encode(1, value)[1]).collect()
+    }
+
+    /// Postcard stores a variant by its place: a new one goes to the end of its enum, whatever its number is.
+    #[test]
+    fn variants_keep_their_places() {
+        assert_eq!(
+            first_bytes(&[Funding::Prepaid, Funding::CreditLine, Funding::ExternalAuthority]),
+            [0, 1, 2]
+        );
+        assert_eq!(first_bytes(&[Mode::Reserved, Mode::Shared]), [0, 1]);
+        assert_eq!(first_bytes(&[Reason::Closed, Reason::Expired, Reason::Cascade]), [0, 1, 2]);
+        assert_eq!(first_bytes(&[Level::Account, Level::Token, Level::Session, Level::Payee]), [0, 1, 2, 3]);
+        let states =
+            [DepositState::Pending, DepositState::Available, DepositState::Returned, DepositState::Failed];
+        assert_eq!(first_bytes(&states), [0, 1, 2, 3]);
+        let statuses = [PayeeStatus::Pending, PayeeStatus::Active, PayeeStatus::Blocked, PayeeStatus::Closed];
+        assert_eq!(first_bytes(&statuses), [0, 1, 2, 3]);
+        let (amount, at) = (Amount::ZERO, Time::ZERO);
+        let nexts = [
+            Next::Nothing,
+            Next::TopUp(amount),
+            Next::WaitUntil(at),
+            Next::SmallerAmount(amount),
+            Next::NewKey,
+        ];
+        assert_eq!(first_bytes(&nexts), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_decline_is_stored_by_its_number() {
+        for code in DeclineCode::ALL {
+            let bytes = encode(2, code);
+            assert_eq!(decode_second::<u16, u16>(&bytes, "code", |code| code), Ok(code.number()));
+            assert_eq!(decode_second::<DeclineCode, DeclineCode>(&bytes, "code", |code| code), Ok(*code));
+        }
+        let unknown = encode(1, &199u16);
+        assert!(decode::<DeclineCode>(&unknown, "code").is_err());
+    }
 }

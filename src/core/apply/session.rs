@@ -188,8 +188,10 @@ impl Partition {
         let slot = closing.session.slot();
         let session = found(self.sessions.get_mut(slot), "a close of no session");
         assert_eq!(session.id, closing.session, "bug: a close names another session");
+        assert_eq!(session.closing_at, Time::ZERO, "bug: {} is closing already", session.id);
         let due_before = session.due_at();
         session.closing_at = stamp.at;
+        self.closing += 1;
         let due = session.due_at();
         self.ends.remove(&(due_before, slot));
         self.ends.insert((due, slot));
@@ -205,6 +207,7 @@ impl Partition {
         assert_eq!(lines, Some(settled.total), "bug: the lines of record {seq} do not add up");
         let (cap, spent) = (session.bounds.cap, sure(settled.total.checked_add(session.spent_below)));
         self.ends.remove(&(session.due_at(), slot));
+        self.closing -= u32::from(session.closing_at != Time::ZERO);
         if let Some(parent) = session.parent {
             self.children.remove(&(parent, slot));
         }

@@ -6,7 +6,7 @@ use crate::{
     AccountId, Amount, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, Partition, Record,
     Refusal, Time, Total,
     account::{Account, Funding},
-    command::{Command as _, CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw},
+    command::{Command as _, CreateAccount, Deposit, Repay, Scope, SetCreditLimit, Withdraw},
     deposit::DepositState,
     limits,
     partition::CommandKey,
@@ -157,7 +157,7 @@ pub fn withdraw<'a>(
     if command.amount > available {
         let next = if available.is_zero() { Next::Nothing } else { Next::SmallerAmount(available) };
         let decline = Decline::new(DeclineCode::Cap, Level::Account, next);
-        return Ok(declined(EnvelopeId::Account(command.account), decline, keyed));
+        return Ok(declined(Scope::Withdraw, EnvelopeId::Account(command.account), decline, keyed));
     }
     let (account, amount) = (command.account, command.amount);
     Ok(Decided::Record(Record::Withdrawn(Withdrawn { account, amount, withdrawn_after, keyed })))
@@ -201,4 +201,54 @@ pub fn set_credit_limit<'a>(
     check_credit_line(account)?;
     let (account, limit) = (command.account, command.limit);
     Ok(Decided::Record(Record::CreditLimitSet(CreditLimitSet { account, limit, keyed })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Stamp, record::MethodFacts};
+
+    const STAMP: Stamp = Stamp { partition: 0, at: Time::from_ns(1), actor: 0 };
+
+    /// No caller lives long enough to get here over the wire: it takes 2^33 of the greatest deposits.
+    #[test]
+    fn deposits_stop_at_the_greatest_total() {
+        let (mut partition, currency) = (Partition::new(0), Currency::from_number(840));
+        let create = CreateAccount {
+            key: b"account",
+            currency,
+            reference: "",
+            funding: Funding::Prepaid,
+            credit_limit: Amount::ZERO,
+            external: None,
+            method: MethodFacts::default(),
+        };
+        let Ok(Decided::Record(created)) = create_account(&partition, &create, None, (STAMP.at, 1)) else {
+            panic!("refused")
+        };
+        partition.apply(1, &STAMP, &created);
+        let id = partition.accounts.iter().next().unwrap().1.id;
+        let deposit_of = |nanos, pending| Deposit {
+            account: id,
+            key: b"deposit",
+            amount: Amount::from_nanos(nanos),
+            currency,
+            pending,
+        };
+        let below = Total::MAX.checked_sub(Total::from_nanos(9)).unwrap();
+        let account = partition.accounts.get_mut(id.slot()).unwrap();
+        (account.deposited, account.pending) = (below, Total::from_nanos(2));
+
+        // What is pending keeps its place: it must fit once it has come.
+        for pending in [false, true] {
+            let refusal = deposit(&partition, &deposit_of(8, pending), None, 2).unwrap_err();
+            assert!(matches!(refusal, Refusal::Malformed { field: "amount_nanos", .. }), "{refusal:?}");
+        }
+        let last = deposit(&partition, &deposit_of(7, false), None, 2);
+        let Ok(Decided::Record(Record::DepositMade(last))) = last else { panic!("{last:?}") };
+        assert_eq!(Some(last.total_after), Total::MAX.checked_sub(Total::from_nanos(2)));
+        let coming = deposit(&partition, &deposit_of(7, true), None, 2);
+        let Ok(Decided::Record(Record::DepositMade(coming))) = coming else { panic!("{coming:?}") };
+        assert_eq!(coming.total_after, Total::from_nanos(9));
+    }
 }

@@ -155,7 +155,7 @@ pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Tim
     let bounds = &session.bounds;
     let own = EnvelopeId::Session(session.id);
     let no = |code, level, next| Err(Hit { decline: Decline::new(code, level, next), limit_of: own });
-    if session.has_ended(now) {
+    if partition.has_ended(session, now) {
         return no(Code::SessionEnded, Level::Session, Next::Nothing);
     }
     if now < bounds.not_before {
@@ -204,10 +204,13 @@ fn full_of_payees(partition: &Partition, session: &Session, payee: u32) -> Optio
 }
 
 fn within_payee_cap(partition: &Partition, session: &Session, ask: &Ask) -> Result<Amount, Hit> {
-    let Some((left, limit_of)) = partition.payee_room(session, ask.payee) else { return Ok(ask.amount) };
+    let Some(left) = partition.payee_spendable(session, ask.payee) else { return Ok(ask.amount) };
     if ask.amount <= left {
         return Ok(ask.amount);
     }
+    // The nearest cap that is short is the one that is named, though one above may leave still less.
+    let short = partition.payee_rooms(session, ask.payee).find(|(left, _)| *left < ask.amount);
+    let limit_of = EnvelopeId::Session(short.map_or(session.id, |(_, id)| id));
     if ask.partial && suffices(session, left) {
         return Ok(left);
     }

@@ -3,9 +3,9 @@
 
 use super::{Decided, declined};
 use crate::{
-    AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, Record,
-    Refusal, SessionId, Time,
-    command::{Command as _, OpenSession},
+    AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, PayeeId,
+    Record, Refusal, SessionId, Time,
+    command::{Command as _, OpenSession, Scope},
     id::Place,
     limits,
     partition::CommandKey,
@@ -46,19 +46,19 @@ pub fn open_session<'a>(
         Err(before) => return Ok(Decided::Replay(before)),
     };
     let above = above(partition, command.parent)?;
-    let ended = above.parent.is_some_and(|parent| parent.has_ended(now));
+    let ended = above.parent.is_some_and(|parent| partition.has_ended(parent, now));
     if ended {
         let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     let bounds = bounds(command, &above, now)?;
     let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
     if command.currency != above.currency {
         let decline = Decline::new(DeclineCode::CurrencyMismatch, level(above.at), Next::Nothing);
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     if let Err(decline) = fits(partition, command, &above) {
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     let (slot, generation) = partition.sessions.next_place();
     if slot >= limits::ROWS_PER_TABLE {
@@ -199,6 +199,10 @@ fn debit_bounds(command: &OpenSession<'_>, parent: Option<&Bounds>) -> Result<(A
         (Some(asked), Some(most)) if asked > most => {
             return Err(Refusal::malformed("debit_max_nanos", "must be at most the parent session's"));
         }
+        (Some(asked), _) if asked < least => {
+            let rule = "must be at least the parent session's debit_min_nanos";
+            return Err(Refusal::malformed("debit_max_nanos", rule));
+        }
         (None, _) => most,
         (Some(_), _) => asked,
     };
@@ -220,28 +224,28 @@ fn payees(
     default_cap: Cap,
 ) -> Result<Vec<(u32, Cap)>, Refusal> {
     let allowed = above.parent.filter(|parent| parent.bounds.payees_restricted);
+    let find = |payee: PayeeId, field| {
+        let (slot, _) = partition.notice(payee)?;
+        match allowed {
+            Some(parent) if parent.part(slot).is_none() => {
+                Err(Refusal::malformed(field, "must be on the parent session's allow-list"))
+            }
+            Some(_) | None => Ok(slot),
+        }
+    };
     let mut parts = Vec::with_capacity(command.payees.len().max(command.payee_caps.len()));
-    for (payee, cap) in &command.payee_caps {
-        let (slot, _) = partition.notice(*payee)?;
-        if allowed.is_some_and(|parent| parent.part(slot).is_none()) {
-            return Err(Refusal::malformed(
-                "payee_caps.payee_id",
-                "must be on the parent session's allow-list",
-            ));
-        }
-        parts.push((slot, Cap::of(*cap)));
-    }
     for payee in &command.payees {
-        let (slot, _) = partition.notice(*payee)?;
-        if allowed.is_some_and(|parent| parent.part(slot).is_none()) {
-            return Err(Refusal::malformed("payee_ids", "must be on the parent session's allow-list"));
-        }
-        parts.push((slot, default_cap));
+        parts.push((find(*payee, "payee_ids")?, default_cap));
     }
     if let Some(parent) = allowed.filter(|_| command.payees.is_empty()) {
         parts.extend(parent.payees.iter().map(|part| (part.payee, default_cap)));
     }
-    // A stable sort by slot keeps a payee's own cap before the default one that an allow-list brought.
+    let listed = parts.len();
+    for (payee, cap) in &command.payee_caps {
+        parts.push((find(*payee, "payee_caps.payee_id")?, Cap::of(*cap)));
+    }
+    // A stable sort by slot puts a payee's own cap before the default one that an allow-list brought.
+    parts.rotate_left(listed);
     parts.sort_by_key(|(slot, _)| *slot);
     parts.dedup_by_key(|(slot, _)| *slot);
     Ok(parts)

@@ -3,7 +3,7 @@
 use super::{Decided, declined, open::room_for};
 use crate::{
     Amount, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, Record, Refusal, Time,
-    command::{Command as _, TopUp},
+    command::{Command as _, Scope, TopUp},
     limits,
     partition::CommandKey,
     record::ToppedUp,
@@ -27,9 +27,9 @@ pub fn top_up<'a>(
     };
     let session = partition.session(command.session)?;
     let on = EnvelopeId::Session(command.session);
-    if session.has_ended(now) {
+    if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
-        return Ok(declined(on, decline, keyed));
+        return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let ends_at = end(partition, session, command, now)?;
     let raised = session.bounds.cap.checked_add(command.add).filter(|cap| *cap <= Amount::MAX);
@@ -37,7 +37,7 @@ pub fn top_up<'a>(
     if session.mode == Mode::Reserved
         && let Err(decline) = room_for(partition, session.above(), command.add)
     {
-        return Ok(declined(on, decline, keyed));
+        return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let (session, add) = (command.session, command.add);
     Ok(Decided::Record(Record::ToppedUp(ToppedUp { session, add, ends_at, keyed })))
@@ -67,6 +67,6 @@ fn end(partition: &Partition, session: &Session, command: &TopUp<'_>, now: Time)
 impl Partition {
     /// Returns what a top-up could add to a session's cap now.
     pub fn top_up_at_most(&self, session: &Session) -> Amount {
-        if session.has_ended(self.last_at) { Amount::ZERO } else { self.can_add(session) }
+        if self.has_ended(session, self.last_at) { Amount::ZERO } else { self.can_add(session) }
     }
 }

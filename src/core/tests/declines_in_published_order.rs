@@ -211,13 +211,14 @@ fn of_two_rungs_that_say_no_the_earlier_is_named() {
 
 #[test]
 fn every_code_that_is_given_is_in_the_table() {
-    // Places for what is planned: nothing gives these yet. `TOO_MANY_CHILDREN` is an opening's.
+    // Places for what is planned: nothing gives these yet. `TOO_MANY_CHILDREN` and `TOO_DEEP` are an opening's.
     let planned = [
         DeclineCode::Revoked,
         DeclineCode::Paused,
         DeclineCode::VelocityRate,
         DeclineCode::VelocityWindow,
         DeclineCode::TooManyChildren,
+        DeclineCode::TooDeep,
         DeclineCode::ApprovalRequired,
     ];
     for code in DeclineCode::ALL {

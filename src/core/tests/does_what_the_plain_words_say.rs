@@ -8,7 +8,8 @@ use ledger::{EUR, Ledger, USD};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tallystick_core::{
-    AccountId, Amount, Currency, DeclineCode as Code, PayeeId, Refusal, SessionId, Span, WriterId,
+    AccountId, Amount, Currency, DeclineCode as Code, EnvelopeId, PayeeId, Refusal, SessionId, Span,
+    WriterId,
     books::Book,
     command::{Debit, Intent, OpenSession},
     decide,
@@ -231,7 +232,7 @@ impl Model {
         let nanos = Amount::from_nanos;
         let begins = if wait > 0 { now + wait } else { 0 };
         let asked = OpenSession {
-            account: self.accounts[account],
+            parent: EnvelopeId::Account(self.accounts[account]),
             key: &key,
             ttl: Span::from_ns(ttl),
             not_before: if begins > 0 { self.ledger.at(begins) } else { tallystick_core::Time::ZERO },
@@ -292,6 +293,7 @@ impl Model {
             intent,
             reference: "",
             evidence: None,
+            partial: false,
         };
         let expected = self.sessions[at].code(self.now(), said, self.blocked[payee]);
         let result = self.ledger.decide(&asked);
@@ -320,9 +322,15 @@ impl Model {
                 None
             }
             None => {
-                let (replay, decline) = result.unwrap();
+                let (replay, hit) = result.unwrap();
                 assert_eq!(replay, None);
-                assert_eq!(decline.map(|no| no.code), expected, "{:?} at {}", self.sessions[at], self.now());
+                assert_eq!(
+                    hit.map(|no| no.decline.code),
+                    expected,
+                    "{:?} at {}",
+                    self.sessions[at],
+                    self.now()
+                );
                 if expected.is_none() {
                     self.sessions[at].debits.push((payee, nanos));
                 }
@@ -337,7 +345,7 @@ impl Model {
         else {
             return;
         };
-        let settled = decide::settle(&self.ledger.partition, plain.id, now);
+        let settled = decide::settle(&self.ledger.partition, plain.id, now, false);
         if plain.settled {
             assert_eq!(settled, Err(Refusal::UnknownSession));
             return;

@@ -127,8 +127,8 @@ fn a_cascade_is_finished_wherever_the_power_goes() {
         let (account, payee) = (world.account("a", 1_000), world.payee("p"));
         let top = world.open(&opening(account, "top", 500));
         let mut tree = vec![top];
-        for (n, key) in ["a", "b", "c", "d"].into_iter().enumerate() {
-            tree.push(world.open(&under(tree[n / 2], key, 100 - 10 * n as u64, Mode::Reserved)));
+        for (n, (key, cap)) in [("a", 200), ("b", 200), ("c", 50), ("d", 50)].into_iter().enumerate() {
+            tree.push(world.open(&under(tree[n / 2], key, cap, Mode::Reserved)));
         }
         for session in &tree {
             world.debit(*session, payee, 10, "k");

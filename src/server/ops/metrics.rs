@@ -127,7 +127,7 @@ impl Events for MeteredEvents {
         self.metrics.stopwatch_ns()
     }
 
-    fn decided(&self, _debits: usize, took_ns: u64) {
+    fn decided(&self, took_ns: u64) {
         self.metrics.decide.observe(took_ns);
     }
 

@@ -120,6 +120,8 @@ fn labels(decision: Decision) -> [(&'static str, &'static str); 3] {
     let operation = match decision.operation {
         Operation::Debit => "debit",
         Operation::OpenSession => "open_session",
+        Operation::TopUp => "top_up",
+        Operation::Withdraw => "withdraw",
     };
     let (outcome, code) = match decision.declined {
         None => ("approved", "APPROVED"),

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 use tallystick_core::{
-    AccountId, Amount, Currency, Decline, Partition, PayeeId, Record, Refusal, SessionId, Span, Stamp, Time,
+    AccountId, Amount, Currency, Decline, EnvelopeId, Hit, Partition, PayeeId, Record, Refusal, SessionId,
+    Span, Stamp, Time,
+    account::Funding,
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
     decide::{self, DebitReplay, Decided},
     hash::Seed,
-    record::Genesis,
-    session::Session,
+    record::{Genesis, MethodFacts},
+    session::{Mode, Session},
+    verify,
 };
 
 pub(crate) const USD: Currency = Currency::from_number(840);
@@ -23,6 +26,19 @@ pub(crate) struct Ledger {
     pub(crate) session: Option<SessionId>,
     payees: BTreeMap<String, PayeeId>,
     count: u64,
+}
+
+/// Returns what asks for a prepaid account.
+pub(crate) fn prepaid() -> CreateAccount<'static> {
+    CreateAccount {
+        key: b"account",
+        currency: USD,
+        reference: "",
+        funding: Funding::Prepaid,
+        credit_limit: Amount::ZERO,
+        external: None,
+        method: MethodFacts::default(),
+    }
 }
 
 impl Ledger {
@@ -47,8 +63,9 @@ impl Ledger {
 
     pub(crate) fn write(&mut self, record: &Record<'_>) -> u64 {
         self.seq += 1;
-        let at = self.partition.decision_time(self.now);
-        self.partition.apply(self.seq, &Stamp { partition: 7, at, actor: 0 }, record);
+        let stamp = Stamp { partition: 7, at: self.partition.decision_time(self.now), actor: 0 };
+        assert_eq!(verify::decide_again(&self.partition, &stamp, record), Ok(()), "{record:?}");
+        self.partition.apply(self.seq, &stamp, record);
         self.seq
     }
 
@@ -66,24 +83,32 @@ impl Ledger {
 
     pub(crate) fn account(&mut self, nanos: u64) -> AccountId {
         let key = self.draw().to_string();
-        let command = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
-        let draw = self.draw();
-        let Decided::Record(record) = decide::create_account(&self.partition, &command, draw).unwrap() else {
-            panic!("a new key is no replay")
-        };
-        let Record::AccountCreated(made) = &record else { panic!("{record:?}") };
-        let account = made.id;
-        self.write(&record);
+        let command = CreateAccount { key: key.as_bytes(), ..prepaid() };
+        let account = self.create_account(&command).unwrap();
         self.deposit(account, nanos);
         self.account = Some(account);
         account
     }
 
+    pub(crate) fn create_account(&mut self, command: &CreateAccount<'_>) -> Result<AccountId, Refusal> {
+        let drawn = (self.partition.decision_time(self.now), self.draw());
+        let record = match decide::create_account(&self.partition, command, None, drawn)? {
+            Decided::Record(record) => record,
+            Decided::Replay(before) => panic!("a new key is no replay of {before:?}"),
+        };
+        let Record::AccountCreated(made) = &record else { panic!("{record:?}") };
+        let account = made.id;
+        self.write(&record);
+        self.account = Some(account);
+        Ok(account)
+    }
+
     pub(crate) fn deposit(&mut self, account: AccountId, nanos: u64) {
         let key = self.draw().to_string();
-        let command =
-            Deposit { account, key: key.as_bytes(), amount: Amount::from_nanos(nanos), currency: USD };
-        let decided = decide::deposit(&self.partition, &command).unwrap();
+        let amount = Amount::from_nanos(nanos);
+        let command = Deposit { account, key: key.as_bytes(), amount, currency: USD, pending: false };
+        let draw = self.draw();
+        let decided = decide::deposit(&self.partition, &command, None, draw).unwrap();
         self.decided(decided);
     }
 
@@ -91,7 +116,8 @@ impl Ledger {
     pub(crate) fn payee(&mut self, name: &str) -> PayeeId {
         let draw = self.draw();
         let command = CreatePayee { key: name.as_bytes(), name };
-        let Decided::Record(record) = decide::create_payee(&self.partition, &command, draw).unwrap() else {
+        let Decided::Record(record) = decide::create_payee(&self.partition, &command, None, draw).unwrap()
+        else {
             panic!("{name} was there already")
         };
         let Record::PayeeCreated(made) = &record else { panic!("{record:?}") };
@@ -121,7 +147,8 @@ impl Ledger {
 
     pub(crate) fn opening(&self, cap: u64, ttl: u64) -> OpenSession<'static> {
         OpenSession {
-            account: self.account.unwrap(),
+            parent: EnvelopeId::Account(self.account.unwrap()),
+            mode: Mode::Reserved,
             key: b"session",
             currency: USD,
             cap: Amount::from_nanos(cap),
@@ -142,9 +169,8 @@ impl Ledger {
 
     /// Opens a session. *Errors*: the decline.
     pub(crate) fn open(&mut self, command: &OpenSession<'_>) -> Result<SessionId, Decline> {
-        let draw = self.draw();
-        let now = self.partition.decision_time(self.now);
-        let decided = decide::open_session(&self.partition, command, now, draw).unwrap();
+        let drawn = (self.partition.decision_time(self.now), self.draw());
+        let decided = decide::open_session(&self.partition, command, None, drawn).unwrap();
         let Decided::Record(record) = decided else { panic!("a new key is no replay") };
         self.write(&record);
         match record {
@@ -152,7 +178,7 @@ impl Ledger {
                 self.session = Some(opened.id);
                 Ok(opened.id)
             }
-            Record::OpenDeclined(declined) => Err(declined.decline),
+            Record::CommandDeclined(declined) => Err(declined.decline),
             other => panic!("{other:?}"),
         }
     }
@@ -175,6 +201,7 @@ impl Ledger {
             intent: Intent::Key(key),
             reference: "",
             evidence: None,
+            partial: false,
         }
     }
 
@@ -182,20 +209,20 @@ impl Ledger {
     pub(crate) fn pay(&mut self, name: &str, nanos: u64, currency: Currency) -> Option<Decline> {
         let key = self.draw().to_string();
         let command = self.debit(name, nanos, currency, key.as_bytes());
-        self.decide(&command).unwrap().1
+        self.decide(&command).unwrap().1.map(|hit| hit.decline)
     }
 
     /// Decides a debit and applies it. Returns the replay, if it is one, and the decline of a new one.
     pub(crate) fn decide(
         &mut self,
         command: &Debit<'_>,
-    ) -> Result<(Option<DebitReplay>, Option<Decline>), Refusal> {
+    ) -> Result<(Option<DebitReplay>, Option<Hit>), Refusal> {
         let now = self.partition.decision_time(self.now);
-        let (decided, decline) = decide::debit(&self.partition, command, now)?;
+        let (decided, hit) = decide::debit(&self.partition, command, now)?;
         match decided {
             Decided::Record(record) => {
                 self.write(&record);
-                Ok((None, decline))
+                Ok((None, hit))
             }
             Decided::Replay(replay) => Ok((Some(replay), None)),
         }

@@ -4,6 +4,7 @@ use super::piece::{amount, cap, decline, id, keyed, put_decline, put_keyed, time
 use crate::wire::{Damage, Put as _, Take};
 use tallystick_core::{
     AccountId, EnvelopeId, SessionId,
+    command::Scope,
     record::{CommandDeclined, OpenDeclined, SessionOpened, ToppedUp},
     session::{Bounds, Mode},
 };
@@ -106,18 +107,21 @@ pub(super) fn take_open_declined(take: &mut Take<'_>) -> Result<OpenDeclined, Da
 }
 
 pub(super) fn put_command_declined(r: &CommandDeclined, out: &mut Vec<u8>) {
+    out.put_u8(r.command as u8);
     out.put_u128(r.on.bits());
     put_decline(&r.decline, out);
     put_keyed(&r.keyed, out);
 }
 
 pub(super) fn take_command_declined(take: &mut Take<'_>) -> Result<CommandDeclined, Damage> {
+    let command = take.u8("command")?;
+    let command = Scope::from_number(command).ok_or(take.damage("command"))?;
     // An id says of which kind it is.
     let on = id(take, |bits| {
         let session = |_| SessionId::from_bits(bits).map(EnvelopeId::Session);
         AccountId::from_bits(bits).map(EnvelopeId::Account).or_else(session)
     })?;
-    Ok(CommandDeclined { on, decline: decline(take)?, keyed: keyed(take)? })
+    Ok(CommandDeclined { command, on, decline: decline(take)?, keyed: keyed(take)? })
 }
 
 pub(super) fn put_topped_up(r: &ToppedUp, out: &mut Vec<u8>) {

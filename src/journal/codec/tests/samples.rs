@@ -4,6 +4,7 @@ use tallystick_core::{
     AccountId, Amount, Cap, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, PayeeId,
     Record, SessionId, Span, Time, Total, WriterId,
     account::Funding,
+    command::Scope,
     deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
     id::Place,
@@ -161,11 +162,13 @@ fn sessions() -> Vec<Record<'static>> {
             keyed: keyed(),
         }),
         Record::CommandDeclined(CommandDeclined {
+            command: Scope::Withdraw,
             on: EnvelopeId::Account(account()),
             decline: decline(Next::TopUp(nanos(18))),
             keyed: keyed(),
         }),
         Record::CommandDeclined(CommandDeclined {
+            command: Scope::TopUp,
             on: on_session,
             decline: decline(Next::WaitUntil(Time::from_ns(19))),
             keyed: keyed(),
