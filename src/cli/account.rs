@@ -1,7 +1,7 @@
 //! Owns: `tallystick account`: create, fund, look at accounts. Never: a rule about money; those are the server's.
 
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Desk, Limit, Reach, Said},
     ids,
     key::KeyArg,
@@ -128,24 +128,23 @@ pub(crate) struct CreateArgs {
     key: KeyArg,
 }
 
-pub(crate) async fn run(command: AccountCommand, desk: Desk) -> Result<Exit, Failure> {
-    let said = match command {
-        AccountCommand::Create(args) => create(*args, &desk).await?,
+pub(crate) async fn run(command: AccountCommand, desk: &Desk) -> Result<Said, Failure> {
+    match command {
+        AccountCommand::Create(args) => create(*args, desk).await,
         AccountCommand::Show { account } => {
-            let shown = show::show_account(&get(&account, &desk).await?, desk.money);
-            Said::done(shown.text(), shown.json())
+            let shown = show::show_account(&get(&account, desk).await?, desk.money);
+            Ok(Said::done(shown.text(), shown.json()))
         }
-        AccountCommand::List(limit) => list(limit, &desk).await?,
-        AccountCommand::Deposit { sum, pending } => deposit(sum, pending, &desk).await?,
-        AccountCommand::Deposits { account, limit } => deposits(account, limit, &desk).await?,
-        AccountCommand::Confirm { deposit } => confirm(deposit, &desk).await?,
-        AccountCommand::Fail { deposit } => fail(deposit, &desk).await?,
-        AccountCommand::Return { deposit } => give_back(deposit, &desk).await?,
-        AccountCommand::Withdraw(sum) => withdraw(sum, &desk).await?,
-        AccountCommand::Repay(sum) => repay(sum, &desk).await?,
-        AccountCommand::Limit { account, amount, key } => limit(account, &amount, key, &desk).await?,
-    };
-    Ok(desk.say(&said))
+        AccountCommand::List(limit) => list(limit, desk).await,
+        AccountCommand::Deposit { sum, pending } => deposit(sum, pending, desk).await,
+        AccountCommand::Deposits { account, limit } => deposits(account, limit, desk).await,
+        AccountCommand::Confirm { deposit } => confirm(deposit, desk).await,
+        AccountCommand::Fail { deposit } => fail(deposit, desk).await,
+        AccountCommand::Return { deposit } => give_back(deposit, desk).await,
+        AccountCommand::Withdraw(sum) => withdraw(sum, desk).await,
+        AccountCommand::Repay(sum) => repay(sum, desk).await,
+        AccountCommand::Limit { account, amount, key } => limit(account, &amount, key, desk).await,
+    }
 }
 
 async fn get(account: &str, desk: &Desk) -> Result<Account, Failure> {

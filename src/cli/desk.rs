@@ -97,16 +97,6 @@ impl Desk {
     async fn wait<T>(&self, call: impl Future<Output = T>) -> T {
         screen::patiently(&format!("waiting for {}", self.server), call).await
     }
-
-    /// Says an outcome to whom it is for.
-    pub(crate) fn say(&self, said: &Said) -> Exit {
-        if self.json {
-            screen::say_json(&said.json);
-        } else {
-            screen::say(&said.text);
-        }
-        said.exit
-    }
 }
 
 /// Is what a command has to say, to a person and to a program.
@@ -118,6 +108,22 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// Says nothing more: all was said on the way.
+    pub(crate) fn nothing() -> Self {
+        Self::done("", Value::Null)
+    }
+
+    /// Says it to whom it is for. Whoever closed our output does not want to know.
+    pub(crate) fn tell(&self, json: bool) -> Exit {
+        match (json, &self.json) {
+            (true, Value::Null) => {}
+            (true, value) => drop(screen::say_json(value)),
+            (false, _) if self.text.is_empty() => {}
+            (false, _) => drop(screen::say(&self.text)),
+        }
+        self.exit
+    }
+
     /// Says that all went well.
     pub(crate) fn done(text: impl Into<String>, json: Value) -> Self {
         Self { exit: Exit::Done, text: text.into(), json }

@@ -6,7 +6,7 @@ mod verify;
 mod words;
 mod world;
 
-use crate::{Exit, Failure, desk::Output};
+use crate::{Failure, desk::{Output, Said}};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use tallystick_journal::{GroupView, StorageFault};
@@ -56,7 +56,7 @@ fn is_data_folder(folder: &Path) -> bool {
     folder.join("journal").is_dir() && folder.join("index").is_dir()
 }
 
-pub(crate) fn run(args: JournalArgs, currency_text: fn(u16) -> String) -> Result<Exit, Failure> {
+pub(crate) fn run(args: JournalArgs, currency_text: fn(u16) -> String) -> Result<Said, Failure> {
     let JournalArgs { output, command } = args;
     match command {
         JournalCommand::Inspect(args) => inspect::run(&args, output, currency_text),

@@ -22,13 +22,15 @@ mod settlement;
 mod shell;
 mod show;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use exit::Exit;
 
 pub(crate) use failure::Failure;
 
 use clap::Subcommand;
-use desk::{Desk, Reach};
+use desk::{Desk, Output, Reach, Said};
 use tokio::runtime;
 
 /// Is what the binary hands in.
@@ -74,51 +76,67 @@ pub enum Tools {
 /// failed, to standard error.
 #[must_use]
 pub fn run(tool: Tools, surroundings: Surroundings) -> Exit {
-    let json = wants_json(&tool);
+    let json = tool.output().json;
     let done = match tool {
-        Tools::Account(args) => online(&args.reach, |desk| account::run(args.command, desk)),
-        Tools::Payee(args) => online(&args.reach, |desk| payee::run(args.command, desk)),
-        Tools::Session(args) => online(&args.reach, |desk| session::run(args.command, desk)),
-        Tools::Pay(args) => online(&args.reach.clone(), |desk| pay::pay(args, desk)),
-        Tools::Reverse(args) => online(&args.reach.clone(), |desk| pay::reverse(args, desk)),
-        Tools::Stream(args) => online(&args.reach.clone(), |desk| stream::run(args, desk)),
-        Tools::Settle(args) => online(&args.reach.clone(), |desk| settlement::settle(args, desk)),
-        Tools::Settlement(args) => online(&args.reach, |desk| settlement::run(args.command, desk)),
-        Tools::Lookup(args) => online(&args.reach.clone(), |desk| lookup::run(args, desk)),
         Tools::Journal(args) => journal::run(args, surroundings.currency_text),
         Tools::Completions(args) => shell::completions(&args, surroundings.command),
         Tools::Man(args) => shell::man(&args, surroundings.command),
+        online => ask(online),
     };
-    done.unwrap_or_else(|failure| {
-        let line = if json { failure.json().to_string() } else { format!("tallystick: {failure}") };
-        screen::complain(&line);
-        failure.exit()
-    })
+    match done {
+        Ok(said) => said.tell(json),
+        Err(failure) => {
+            let line = if json { failure.json().to_string() } else { format!("tallystick: {failure}") };
+            screen::complain(&line);
+            failure.exit()
+        }
+    }
 }
 
-fn wants_json(tool: &Tools) -> bool {
-    let reach = match tool {
-        Tools::Account(args) => &args.reach,
-        Tools::Payee(args) => &args.reach,
-        Tools::Session(args) => &args.reach,
-        Tools::Pay(args) => &args.reach,
-        Tools::Reverse(args) => &args.reach,
-        Tools::Stream(args) => &args.reach,
-        Tools::Settle(args) => &args.reach,
-        Tools::Settlement(args) => &args.reach,
-        Tools::Lookup(args) => &args.reach,
-        Tools::Journal(args) => return args.output.json,
-        Tools::Completions(_) | Tools::Man(_) => return false,
-    };
-    reach.output.json
-}
-
-/// Runs what speaks to a server.
-fn online<F: Future<Output = Result<Exit, Failure>>>(
-    reach: &Reach,
-    work: impl FnOnce(Desk) -> F,
-) -> Result<Exit, Failure> {
+/// Runs a command that speaks to a server.
+fn ask(tool: Tools) -> Result<Said, Failure> {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(Failure::io("start"))?;
-    runtime.block_on(async { work(Desk::open(reach)?).await })
+    runtime.map_err(Failure::io("start"))?.block_on(answer(tool))
+}
+
+async fn answer(tool: Tools) -> Result<Said, Failure> {
+    let Some(reach) = tool.reach() else { return Ok(Said::nothing()) };
+    let desk = Desk::open(reach)?;
+    match tool {
+        Tools::Account(args) => account::run(args.command, &desk).await,
+        Tools::Payee(args) => payee::run(args.command, &desk).await,
+        Tools::Session(args) => session::run(args.command, &desk).await,
+        Tools::Pay(args) => pay::pay(args, &desk).await,
+        Tools::Reverse(args) => pay::reverse(args, &desk).await,
+        Tools::Stream(args) => stream::run(args, &desk).await,
+        Tools::Settle(args) => settlement::settle(args, &desk).await,
+        Tools::Settlement(args) => settlement::run(args.command, &desk).await,
+        Tools::Lookup(args) => lookup::run(args, &desk).await,
+        Tools::Journal(_) | Tools::Completions(_) | Tools::Man(_) => Ok(Said::nothing()),
+    }
+}
+
+impl Tools {
+    /// Returns where the server is, for what speaks to one.
+    fn reach(&self) -> Option<&Reach> {
+        Some(match self {
+            Self::Account(args) => &args.reach,
+            Self::Payee(args) => &args.reach,
+            Self::Session(args) => &args.reach,
+            Self::Pay(args) => &args.reach,
+            Self::Reverse(args) => &args.reach,
+            Self::Stream(args) => &args.reach,
+            Self::Settle(args) => &args.reach,
+            Self::Settlement(args) => &args.reach,
+            Self::Lookup(args) => &args.reach,
+            Self::Journal(_) | Self::Completions(_) | Self::Man(_) => return None,
+        })
+    }
+
+    fn output(&self) -> Output {
+        match self {
+            Self::Journal(args) => args.output,
+            other => other.reach().map(|reach| reach.output).unwrap_or_default(),
+        }
+    }
 }

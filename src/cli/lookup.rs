@@ -50,7 +50,7 @@ impl LookupArgs {
     }
 }
 
-pub(crate) async fn run(args: LookupArgs, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: LookupArgs, desk: &Desk) -> Result<Said, Failure> {
     let doing = "look the debit up";
     let request = v1::LookupDebitRequest { by: Some(args.by()?) };
     let answer = desk.call(doing, desk.client.lookup_debit(request)).await?;
@@ -71,5 +71,5 @@ pub(crate) async fn run(args: LookupArgs, desk: Desk) -> Result<Exit, Failure> {
         .fact("as of seq", answer.as_of_seq.to_string())
         .fields(|fields| fields.name("lookup", state.as_str_name(), "LOOKUP_STATE_"))
         .fields(|fields| fields.put("as_of_seq", answer.as_of_seq));
-    Ok(desk.say(&Said { exit, text: shown.text(), json: shown.json() }))
+    Ok(Said { exit, text: shown.text(), json: shown.json() })
 }

@@ -1,7 +1,7 @@
 //! Owns: `tallystick pay` and `tallystick reverse`: one debit, and taking it back. Never: sends one intent under two keys.
 
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Desk, Reach, Said},
     ids,
     key::KeyArg,
@@ -47,7 +47,7 @@ pub struct ReverseArgs {
     pub(crate) reach: Reach,
 }
 
-pub(crate) async fn pay(args: PayArgs, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn pay(args: PayArgs, desk: &Desk) -> Result<Said, Failure> {
     let doing = "pay";
     let amount_nanos = desk.money.read("AMOUNT", &args.amount)?;
     let key = args.key.take()?;
@@ -62,10 +62,10 @@ pub(crate) async fn pay(args: PayArgs, desk: Desk) -> Result<Exit, Failure> {
     };
     let answer = desk.keyed(doing, &key, desk.client.authorize(request)).await?;
     let decision = answer.decision.as_ref().ok_or(Failure::Answer { doing, missing: "decision" })?;
-    Ok(desk.say(&show::show_decision(decision, &args.session, &key, desk.money)))
+    Ok(show::show_decision(decision, &args.session, &key, desk.money))
 }
 
-pub(crate) async fn reverse(args: ReverseArgs, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn reverse(args: ReverseArgs, desk: &Desk) -> Result<Said, Failure> {
     let amount_nanos = desk.money.read_or_none("AMOUNT", args.amount.as_deref())?;
     let key = args.key.take()?;
     let request =
@@ -80,5 +80,5 @@ pub(crate) async fn reverse(args: ReverseArgs, desk: Desk) -> Result<Exit, Failu
         .fields(|fields| fields.text("debit_id", &args.debit).nanos("reversed", answer.reversed_nanos))
         .fields(|fields| fields.put("key", key).put("session", session))
         .record(answer.seq, answer.replayed, answer.durability());
-    Ok(desk.say(&Said::done(shown.text(), shown.json())))
+    Ok(Said::done(shown.text(), shown.json()))
 }

@@ -1,7 +1,7 @@
 //! Owns: `tallystick payee`: register, block, look at payees. Never: a rule about money; those are the server's.
 
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Desk, Limit, Reach, Said},
     ids,
     key::KeyArg,
@@ -45,14 +45,13 @@ pub(crate) enum PayeeCommand {
     },
 }
 
-pub(crate) async fn run(command: PayeeCommand, desk: Desk) -> Result<Exit, Failure> {
-    let said = match command {
-        PayeeCommand::Create { name, key } => create(name, key, &desk).await?,
-        PayeeCommand::Show { payee } => get(payee, &desk).await?,
-        PayeeCommand::List(limit) => list(limit, &desk).await?,
-        PayeeCommand::Block { payee } => block(payee, &desk).await?,
-    };
-    Ok(desk.say(&said))
+pub(crate) async fn run(command: PayeeCommand, desk: &Desk) -> Result<Said, Failure> {
+    match command {
+        PayeeCommand::Create { name, key } => create(name, key, desk).await,
+        PayeeCommand::Show { payee } => get(payee, desk).await,
+        PayeeCommand::List(limit) => list(limit, desk).await,
+        PayeeCommand::Block { payee } => block(payee, desk).await,
+    }
 }
 
 async fn create(name: String, key: KeyArg, desk: &Desk) -> Result<Said, Failure> {

@@ -4,7 +4,7 @@ mod open;
 mod tree;
 
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Desk, Limit, Reach, Said},
     ids,
     key::KeyArg,
@@ -83,19 +83,18 @@ pub(crate) struct TopUpArgs {
     key: KeyArg,
 }
 
-pub(crate) async fn run(command: SessionCommand, desk: Desk) -> Result<Exit, Failure> {
-    let said = match command {
-        SessionCommand::Open(args) => open::run(*args, &desk).await?,
-        SessionCommand::Show { session } => get(session, &desk).await?,
+pub(crate) async fn run(command: SessionCommand, desk: &Desk) -> Result<Said, Failure> {
+    match command {
+        SessionCommand::Open(args) => open::run(*args, desk).await,
+        SessionCommand::Show { session } => get(session, desk).await,
         SessionCommand::List { account, limit } => {
-            let (rows, more) = all(&account, limit, &desk).await?;
-            show::sessions(&rows, more, (desk.look, desk.money))
+            let (rows, more) = all(&account, limit, desk).await?;
+            show::sessions(&rows, more, (desk.look, desk.money)))
         }
-        SessionCommand::Tree { account, no_payees } => tree::run(&account, !no_payees, &desk).await?,
-        SessionCommand::Topup(args) => top_up(args, &desk).await?,
-        SessionCommand::Debits { session, after, limit } => debits(&session, after, limit, &desk).await?,
-    };
-    Ok(desk.say(&said))
+        SessionCommand::Tree { account, no_payees } => tree::run(&account, !no_payees, desk).await,
+        SessionCommand::Topup(args) => top_up(args, desk).await,
+        SessionCommand::Debits { session, after, limit } => debits(&session, after, limit, desk).await,
+    }
 }
 
 async fn get(session_id: String, desk: &Desk) -> Result<Said, Failure> {

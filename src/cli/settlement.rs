@@ -2,7 +2,7 @@
 //! Never: a second settlement of anything; the server has one a session.
 
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Desk, FOLLOW_PAUSE, Limit, Reach, Said},
     ids, screen, show,
 };
@@ -59,7 +59,7 @@ pub(crate) enum SettlementCommand {
     },
 }
 
-pub(crate) async fn settle(args: SettleArgs, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn settle(args: SettleArgs, desk: &Desk) -> Result<Said, Failure> {
     let doing = "settle the session";
     let request = v1::SettleRequest { session_id: args.session, cascade: args.cascade };
     let answer = desk.call(doing, desk.client.settle(request)).await?;
@@ -72,24 +72,24 @@ pub(crate) async fn settle(args: SettleArgs, desk: Desk) -> Result<Exit, Failure
         .fact("also settled", cascaded)
         .fields(|fields| fields.put("cascaded_count", answer.cascaded_count))
         .record(settlement.seq, answer.replayed, answer.durability());
-    Ok(desk.say(&Said::done(shown.text(), shown.json())))
+    Ok(Said::done(shown.text(), shown.json()))
 }
 
-pub(crate) async fn run(command: SettlementCommand, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn run(command: SettlementCommand, desk: &Desk) -> Result<Said, Failure> {
     match command {
-        SettlementCommand::Show { settlement } => get(settlement, &desk).await,
-        SettlementCommand::List { after, limit } => list(after, limit, &desk).await,
-        SettlementCommand::Follow { after, once } => follow(after, once, &desk).await,
+        SettlementCommand::Show { settlement } => get(settlement, desk).await,
+        SettlementCommand::List { after, limit } => list(after, limit, desk).await,
+        SettlementCommand::Follow { after, once } => follow(after, once, desk).await,
     }
 }
 
-async fn get(settlement_id: String, desk: &Desk) -> Result<Exit, Failure> {
+async fn get(settlement_id: String, desk: &Desk) -> Result<Said, Failure> {
     let doing = "show the settlement";
     let request = v1::GetSettlementRequest { settlement_id };
     let answer = desk.call(doing, desk.client.get_settlement(request)).await?;
     let settlement = answer.settlement.as_ref().ok_or(Failure::Answer { doing, missing: "settlement" })?;
     let shown = show::show_settlement(settlement, desk.money);
-    Ok(desk.say(&Said::done(shown.text(), shown.json())))
+    Ok(Said::done(shown.text(), shown.json()))
 }
 
 /// Asks for the settlements after a cursor. *Returns* the next one.
@@ -99,7 +99,7 @@ async fn page(after_seq: u64, page_size: u32, desk: &Desk) -> Result<(Vec<Settle
     Ok((page.settlements, page.next_after_seq))
 }
 
-async fn list(after: u64, limit: Limit, desk: &Desk) -> Result<Exit, Failure> {
+async fn list(after: u64, limit: Limit, desk: &Desk) -> Result<Said, Failure> {
     let (mut rows, mut cursor) = (Vec::new(), after);
     loop {
         let (more, next) = page(cursor, limit.page_size(), desk).await?;
@@ -112,10 +112,10 @@ async fn list(after: u64, limit: Limit, desk: &Desk) -> Result<Exit, Failure> {
     }
     let more = limit.cut(&mut rows);
     let cursor = if more { rows.last().map_or(after, |last| last.seq) } else { cursor };
-    Ok(desk.say(&show::settlements(&rows, (more, cursor), (desk.look, desk.money))))
+    Ok(show::settlements(&rows, (more, cursor), (desk.look, desk.money)))
 }
 
-async fn follow(after: u64, once: bool, desk: &Desk) -> Result<Exit, Failure> {
+async fn follow(after: u64, once: bool, desk: &Desk) -> Result<Said, Failure> {
     let mut cursor = after;
     loop {
         let (rows, next) = page(cursor, 1_000, desk).await?;
@@ -123,12 +123,12 @@ async fn follow(after: u64, once: bool, desk: &Desk) -> Result<Exit, Failure> {
             let (text, json) = show::settlement_line(row, desk.money);
             let heard = if desk.json { screen::say_json(&json) } else { screen::say(&text) };
             if !heard {
-                return Ok(Exit::Done);
+                return Ok(Said::nothing());
             }
         }
         if next == cursor {
             if once {
-                return Ok(Exit::Done);
+                return Ok(Said::nothing());
             }
             tokio::time::sleep(FOLLOW_PAUSE).await;
         }

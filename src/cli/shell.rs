@@ -1,8 +1,9 @@
 //! Owns: what the command line says of itself to other programs: completions and man pages. Never: a word that `--help` has not.
 
-use crate::{Exit, Failure, screen};
+use crate::{Failure, desk::Said};
 use clap::Args;
 use clap_complete::Shell;
+use serde_json::Value;
 use std::{fs, io, path::PathBuf};
 
 /// Takes `tallystick completions`.
@@ -21,13 +22,13 @@ pub struct ManArgs {
     out: Option<PathBuf>,
 }
 
-pub(crate) fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<Exit, Failure> {
+pub(crate) fn completions(args: &CompletionsArgs, mut command: clap::Command) -> Result<Said, Failure> {
     let (name, mut text) = (command.get_name().to_owned(), Vec::new());
     clap_complete::generate(args.shell, &mut command, name, &mut text);
     say(&text)
 }
 
-pub(crate) fn man(args: &ManArgs, command: clap::Command) -> Result<Exit, Failure> {
+pub(crate) fn man(args: &ManArgs, command: clap::Command) -> Result<Said, Failure> {
     let Some(folder) = &args.out else {
         let mut text = Vec::new();
         clap_mangen::Man::new(command).render(&mut text).map_err(Failure::io("write the man page"))?;
@@ -35,11 +36,10 @@ pub(crate) fn man(args: &ManArgs, command: clap::Command) -> Result<Exit, Failur
     };
     let written = fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder));
     written.map_err(Failure::io("write the man pages"))?;
-    Ok(Exit::Done)
+    Ok(Said::nothing())
 }
 
-fn say(text: &[u8]) -> Result<Exit, Failure> {
+fn say(text: &[u8]) -> Result<Said, Failure> {
     let text = str::from_utf8(text).map_err(io::Error::other).map_err(Failure::io("write"))?;
-    screen::say(text.trim_end());
-    Ok(Exit::Done)
+    Ok(Said::done(text.trim_end(), Value::Null))
 }

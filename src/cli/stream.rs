@@ -5,8 +5,8 @@ mod rows;
 mod summary;
 
 use crate::{
-    Exit, Failure,
-    desk::{Desk, Reach},
+    Failure,
+    desk::{Desk, Reach, Said},
     ids,
     screen::{self, Bar},
 };
@@ -51,7 +51,7 @@ pub struct StreamArgs {
     pub(crate) reach: Reach,
 }
 
-pub(crate) async fn run(args: StreamArgs, desk: Desk) -> Result<Exit, Failure> {
+pub(crate) async fn run(args: StreamArgs, desk: &Desk) -> Result<Said, Failure> {
     let rows = rows::read(open(&args.file)?, args.session.as_deref(), desk.money);
     let Rows { good, bad } =
         rows.map_err(|text| Failure::Input(format!("{}: {text}", args.file.display())))?;
@@ -63,9 +63,9 @@ pub(crate) async fn run(args: StreamArgs, desk: Desk) -> Result<Exit, Failure> {
         )));
     }
     let mut summary = Summary::new(bad.len());
-    send(&args, &good, &mut summary, &desk).await?;
-    let currencies = currencies(&good, &desk).await;
-    Ok(desk.say(&summary.said(&currencies, (desk.look, desk.money))))
+    send(&args, &good, &mut summary, desk).await?;
+    let currencies = currencies(&good, desk).await;
+    Ok(summary.said(&currencies, (desk.look, desk.money)))
 }
 
 fn open(file: &Path) -> Result<Box<dyn Read>, Failure> {

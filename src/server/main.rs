@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             Exit::Done
         }),
         Command::Tools(tool) => {
-            let currency_text = |number| tallystick_rpc::currency::text(Currency::from_number(number));
+            let currency_text = |number| tallystick_rpc::currency_text(Currency::from_number(number));
             tallystick_cli::run(tool, Surroundings { command: Cli::command(), currency_text })
         }
     };

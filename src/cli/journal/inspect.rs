@@ -5,7 +5,7 @@ use super::{
     names::Names,
     words::{self, KINDS, Teller},
 };
-use crate::{Exit, Failure, desk::Output, fields::Fields, ids, moment, screen};
+use crate::{Failure, desk::{Output, Said}, fields::Fields, ids, moment, screen};
 use clap::Args;
 use std::ops::ControlFlow;
 use tallystick_core::{AccountId, Record, SessionId, Stamp};
@@ -85,11 +85,22 @@ pub(crate) fn run(
     args: &InspectArgs,
     output: Output,
     currency_text: fn(u16) -> String,
-) -> Result<Exit, Failure> {
+) -> Result<Said, Failure> {
+    walk(args, output, currency_text, &mut screen::say)?;
+    Ok(Said::nothing())
+}
+
+/// Hands each line to `say`, until it says that nobody reads any more.
+pub(super) fn walk(
+    args: &InspectArgs,
+    output: Output,
+    currency_text: fn(u16) -> String,
+    say: &mut dyn FnMut(&str) -> bool,
+) -> Result<(), Failure> {
     let filter = Filter::of(args)?;
     let reader = args.folder.open()?;
     let mut names = Names::of_checkpoints(&reader).map_err(Failure::Storage)?;
-    let mut screen = Screen { output, currency_text, groups_only: args.groups, filter, heard: true };
+    let mut screen = Screen { output, currency_text, groups_only: args.groups, filter, say, heard: true };
     let walked = reader.groups(args.from_seq, &mut |key, bytes| {
         let group = GroupView::parse(key, bytes)?;
         if group.first_seq > args.to_seq {
@@ -99,21 +110,21 @@ pub(crate) fn run(
         screen.records(&group, &mut names)?;
         Ok(if screen.heard { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
     });
-    walked.map_err(Failure::Storage)?;
-    Ok(Exit::Done)
+    walked.map_err(Failure::Storage)
 }
 
 /// Writes what passes the filter.
-struct Screen {
+struct Screen<'a> {
     output: Output,
     currency_text: fn(u16) -> String,
     groups_only: bool,
     filter: Filter,
+    say: &'a mut dyn FnMut(&str) -> bool,
     /// False once nobody reads any more.
     heard: bool,
 }
 
-impl Screen {
+impl Screen<'_> {
     fn group(&mut self, group: &GroupView<'_>, bytes: usize) {
         // Among chosen records, groups only get in the way.
         if !self.filter.is_open() {
@@ -124,10 +135,10 @@ impl Screen {
             let fields = Fields::new().put("type", "group").put("first_seq", first).put("last_seq", last);
             let fields = fields.put("record_count", count).put("bytes", bytes);
             let fields = fields.text("check", &format!("{:016x}", group.check));
-            screen::say_json(&fields.text("previous", &format!("{:016x}", group.previous)).end())
+            (self.say)(&fields.text("previous", &format!("{:016x}", group.previous)).end().to_string())
         } else {
             let bytes = screen::grouped(bytes as u64);
-            screen::say(&format!(
+            (self.say)(&format!(
                 "group {first}..{last}: {count} records, {bytes} bytes, check {:016x} after {:016x}",
                 group.check, group.previous
             ))
@@ -154,10 +165,10 @@ impl Screen {
         let at = moment::from_ns(stamp.at.ns());
         self.heard = if self.output.json {
             let fields = told.fields.put("type", "record").put("seq", seq).text("at", &at).text("kind", kind);
-            screen::say_json(&fields.put("partition", stamp.partition).put("actor", stamp.actor).end())
+            (self.say)(&fields.put("partition", stamp.partition).put("actor", stamp.actor).end().to_string())
         } else {
             let indent = if self.filter.is_open() { "  " } else { "" };
-            screen::say(&format!("{indent}{seq}  {at}  p{:03}  {kind}: {}", stamp.partition, told.text))
+            (self.say)(&format!("{indent}{seq}  {at}  p{:03}  {kind}: {}", stamp.partition, told.text))
         };
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     Exit, Failure,
     desk::{Output, Said},
     fields::Fields,
-    screen::{self, Bar, Look, grouped},
+    screen::{Bar, Look, grouped},
 };
 use clap::Args;
 use serde_json::{Value, json};
@@ -43,13 +43,7 @@ pub(crate) fn run(
     let reader = args.folder.open()?;
     let _quiet = Quiet::begin();
     let audit = audit(&reader, args, world::by_the_rules)?;
-    let said = audit.said(output, currency_text);
-    if output.json {
-        screen::say_json(&said.json)
-    } else {
-        screen::say(&said.text)
-    };
-    Ok(said.exit)
+    Ok(audit.said(output, currency_text))
 }
 
 /// Is what an audit found to be in order.
