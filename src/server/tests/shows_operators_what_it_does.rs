@@ -104,7 +104,7 @@ async fn metrics_count_exactly_what_was_done() {
     assert_eq!(metrics.get("tallystick_queue_depth_records"), 0.0);
     assert_eq!(metrics.get("tallystick_permit_bytes{share=\"unary\"}"), 0.0);
     assert!(metrics.get("tallystick_durable_seq") >= metrics.get("tallystick_books_seq"));
-    for stage in ["decide", "wait", "sync"] {
+    for stage in ["decide", "wait", "sync", "deliver"] {
         check_histogram(&metrics, "tallystick_stage_seconds", &format!("stage=\"{stage}\""));
     }
     check_histogram(&metrics, "tallystick_group_records", "");
@@ -114,6 +114,7 @@ async fn metrics_count_exactly_what_was_done() {
         8.0,
         "seven calls, one batch"
     );
+    assert_eq!(metrics.get("tallystick_stage_seconds_count{stage=\"deliver\"}"), 7.0, "one was refused");
     let records = metrics.get("tallystick_group_records_sum");
     assert_eq!(
         records + 1.0,
