@@ -1,6 +1,6 @@
 //! Owns: the command line, the runtime, standard output, and the exit code. Never: anything a test would want to call.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{
     fmt::Display,
     io::{self, Write as _},
@@ -8,6 +8,8 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
+use tallystick_cli::{Surroundings, Tools};
+use tallystick_core::Currency;
 use tallystick_server::{
     App, Config, Exit, Listeners, ServeFault, Signals,
     config::{self, Effective, Flags},
@@ -38,7 +40,8 @@ enum Command {
     Demo(DemoArgs),
     /// Check the configuration and print what `serve` would run with.
     CheckConfig(Flags),
-    // `demo` takes its place here.
+    #[command(flatten)]
+    Tools(Tools),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +56,10 @@ fn main() -> ExitCode {
             say(&effective);
             Exit::Done
         }),
+        Command::Tools(tool) => {
+            let currency_text = |number| tallystick_rpc::currency_text(Currency::from_number(number));
+            tallystick_cli::run(tool, Surroundings { command: Cli::command(), currency_text })
+        }
     };
     exit.into()
 }

@@ -7,7 +7,7 @@ use rocksdb::{BlockBasedOptions, Options};
 use tallystick_journal::StorageFault;
 
 use super::Family;
-use crate::{StoreOptions, instance};
+use crate::{StoreOptions, instance, instance::Access};
 
 const MIB: usize = 1 << 20;
 const CHECKPOINT_MEMTABLE_BYTES: usize = 32 * MIB;
@@ -19,9 +19,9 @@ const FILE_BYTES: u64 = 16 << 20;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
 /// Gives the options of the index's instance.
-pub(super) fn index(path: &Path, chosen: &StoreOptions) -> Result<Options, StorageFault> {
-    let mut options = instance::options(path, chosen.index_flush_bytes_per_second)?;
-    options.create_missing_column_families(true);
+pub(super) fn index(path: &Path, chosen: &StoreOptions, access: Access) -> Result<Options, StorageFault> {
+    let mut options = instance::options(path, chosen.index_flush_bytes_per_second, access)?;
+    options.create_missing_column_families(access == Access::Write);
     // A log lives until every family that wrote to it has flushed, and `meta` hardly ever fills a memtable by itself.
     options.set_max_total_wal_size(LOGS_BYTES_MAX);
     // Files of the size the journal has, so that a compaction deletes in small pieces too.
