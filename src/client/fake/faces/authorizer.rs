@@ -23,7 +23,7 @@ impl Authorizer for Fake {
     ) -> Answered<v1::OpenSessionResponse> {
         let mut world = self.world();
         let opened = world.open_session(&request.into_inner()).map_err(status)?;
-        let session = opened.and_then(|id| world.sessions.get(&id)).map(|session| session.shown());
+        let session = opened.and_then(|id| world.sessions.get(&id)).map(super::super::world::Session::shown);
         let mut response = v1::OpenSessionResponse {
             outcome: v1::Outcome::Approved.into(),
             seq: world.seq,
@@ -55,7 +55,7 @@ impl Authorizer for Fake {
         let id = request.into_inner().account_id;
         let world = self.world();
         let open = world.sessions.values().filter(|session| session.account == id && !session.settled);
-        let sessions = open.map(|session| session.shown()).collect();
+        let sessions = open.map(super::super::world::Session::shown).collect();
         Ok(Response::new(v1::ListSessionsResponse { sessions, next_page_token: String::new() }))
     }
 
