@@ -22,7 +22,7 @@ pub enum Command {
     Batch(BatchArgs),
     /// The standard set: each mode in a closed loop, then in an open one at half of what it reached.
     Suite(SuiteArgs),
-    /// Open sessions for ghz and print their ids as JSON.
+    /// Open sessions for ghz and print their ids as `NAME=value`, for the environment.
     Stage(StageArgs),
     /// Settle what `stage` opened and compare it with what a ghz profile must have spent.
     Audit(AuditArgs),
@@ -152,9 +152,19 @@ pub struct AuditArgs {
     #[arg(long, env = "TALLYSTICK_ADDR", default_value = "127.0.0.1:7878", value_name = "HOST:PORT")]
     pub addr: String,
 
-    /// What `stage` printed.
-    #[arg(long, env = "TALLYSTICK_STAGE", value_name = "JSON")]
-    pub stage: String,
+    /// The payee that `stage` registered.
+    #[arg(long, env = "TALLYSTICK_PAYEE", value_name = "ID")]
+    pub payee: String,
+
+    /// The sessions that it opened.
+    #[arg(
+        long,
+        env = "TALLYSTICK_SESSIONS",
+        value_name = "ID,ID...",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub sessions: Vec<String>,
 
     /// The profile that ghz ran, with its `total` and its tags `debits_per_call` and `amount_nanos`.
     #[arg(long, value_name = "FILE")]

@@ -28,7 +28,7 @@ pub enum LoadError {
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Io(#[from] std::io::Error),
-    /// A file of ghz, or what `stage` printed, cannot be read.
+    /// A file of ghz cannot be read.
     #[error("cannot read {}: {reason}", file.display())]
     Ghz {
         /// Which.

@@ -9,19 +9,12 @@ use crate::{
     stage::{self, Size, Stage},
 };
 use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt, path::Path};
 use tallystick_client::{Client, Difference, PayeeId, SessionId};
 
 const CAP_NANOS: u64 = 10_000_000_000_000;
 const NANOS_PER_US: u64 = 1_000;
-
-/// Names what was opened, for ghz's templates.
-#[derive(Debug, Serialize, Deserialize)]
-struct Opened {
-    payee: String,
-    sessions: Vec<String>,
-}
 
 /// Is the part of a ghz profile that says what it spends.
 #[derive(Debug, Deserialize)]
@@ -76,7 +69,7 @@ pub struct Ghz {
     complaints: Vec<String>,
 }
 
-/// Opens fresh sessions, an account and a payee, and returns their ids as JSON.
+/// Opens fresh sessions, an account and a payee, and returns their ids as the variables that the profiles read.
 ///
 /// *Errors*: calls that fail.
 pub async fn stage(args: &StageArgs) -> Result<String, LoadError> {
@@ -84,12 +77,10 @@ pub async fn stage(args: &StageArgs) -> Result<String, LoadError> {
     let label = stage::label(&client).await?;
     let payees = stage::payees(&client, &label, 1).await?;
     let size = Size { accounts: 1, sessions: args.sessions, cap_nanos: CAP_NANOS };
-    let Stage { payees, sessions, .. } = Stage::set(&client, size, &label, &payees).await?;
-    let opened = Opened {
-        payee: payees.iter().map(PayeeId::to_string).collect(),
-        sessions: sessions.iter().map(SessionId::to_string).collect(),
-    };
-    Ok(serde_json::to_string(&opened).map_err(std::io::Error::from)?)
+    let stage = Stage::set(&client, size, &label, &payees).await?;
+    let sessions: Vec<&str> = stage.sessions.iter().map(SessionId::as_str).collect();
+    let payees: Vec<&str> = stage.payees.iter().map(PayeeId::as_str).collect();
+    Ok(format!("TALLYSTICK_PAYEE={}\nTALLYSTICK_SESSIONS={}", payees.join(","), sessions.join(",")))
 }
 
 /// Settles what was opened and compares it with what the profile must have spent.
@@ -102,11 +93,9 @@ pub async fn audit(args: &AuditArgs) -> Result<Ghz, LoadError> {
     let mut complaints: Vec<String> =
         found.iter().flat_map(|found| count_complaint(profile.total, found)).collect();
 
-    let opened: Opened = serde_json::from_str(&args.stage)
-        .map_err(|error| LoadError::Ghz { file: "--stage".into(), reason: error.to_string() })?;
     let client = Client::connect(&args::uri(&args.addr)).map_err(LoadError::call("connect"))?;
-    let payees = vec![PayeeId::new(&opened.payee)];
-    let sessions = opened.sessions.iter().map(|id| SessionId::new(id)).collect();
+    let payees = vec![PayeeId::new(&args.payee)];
+    let sessions = args.sessions.iter().map(|id| SessionId::new(id)).collect();
     let stage = Stage { payees, sessions, label: String::new() };
     // The payee is as new as its sessions: had it been owed anything before, that would be a difference.
     let settled = settle(&client, &stage, vec![0]).await?;
