@@ -28,6 +28,7 @@ pub(super) async fn run(
     source: Source,
     flights_max: usize,
 ) -> Result<Measures, LoadError> {
+    each.ledger.learn_durability(writer.durability());
     // Every flight holds a place, so that there is always room for one more.
     let (takeoffs, landings) = mpsc::channel(flights_max);
     let hearing = tokio::spawn(hear(each.clone(), landings));
