@@ -175,22 +175,24 @@ impl Ghz {
 impl fmt::Display for Ghz {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Profile { name, concurrency, connections, tags, .. } = &self.profile;
-        if let Some(found) = &self.found {
-            let per_call = &tags.debits_per_call;
-            writeln!(
-                f,
-                "ghz, {name} (closed loop, latency per call): {concurrency} workers over {connections} connections, \
-                 {per_call} debits a call"
-            )?;
-            writeln!(f, "{}", self.table(found))?;
+        match &self.found {
+            Some(found) => {
+                let per_call = &tags.debits_per_call;
+                let clients = format!("{concurrency} workers over {connections} connections");
+                writeln!(
+                    f,
+                    "ghz, {name}, closed loop, latency per call: {clients}, {per_call} debits a call"
+                )?;
+                writeln!(f, "{}", self.table(found))?;
+            }
+            None => write!(f, "ghz, {name}, once more; ")?,
         }
         let Expected { debit_count, nanos } = self.expected;
+        let verdict = if self.is_clean() { "no difference" } else { "NOT as it must be" };
         write!(
             f,
-            "audited: {debit_count} debits of {nanos} nanos in all against settlements and position; "
+            "audited against settlements and position: {debit_count} debits, {nanos} nanos, {verdict}"
         )?;
-        let verdict = if self.is_clean() { "no difference" } else { "NOT as it must be" };
-        write!(f, "{verdict}")?;
         self.complaints.iter().try_for_each(|complaint| write!(f, "\nDIFFERENCE: {complaint}"))
     }
 }
