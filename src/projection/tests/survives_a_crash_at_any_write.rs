@@ -1,4 +1,5 @@
 //! Wherever the power goes, what is left is taken up and becomes the same index; and the journal is never let go of below it.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod past;
 
