@@ -1,5 +1,5 @@
-//! Owns: the record and group formats, their checksums and chain, the promises a journal and a checkpoint store make,
-//! and the watermark that tells who may be answered.
+//! Owns: the record and group formats, their checksums and chain, the promises that a journal, a checkpoint store and a
+//! projection's store make, and the watermark that tells who may be answered.
 //! Never: RocksDB, tokio, a clock; deciding anything about money.
 
 pub mod codec;

@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_with_a_limit_ends_either_way() {
+        let mark = Arc::new(Watermark::new(1));
+        assert_eq!(mark.wait_timeout(1, Duration::ZERO), Poll::Ready(Ok(())));
+        assert_eq!(mark.wait_timeout(2, Duration::from_millis(1)), Poll::Pending);
+        let waiter = {
+            let mark = Arc::clone(&mark);
+            thread::spawn(move || mark.wait_timeout(2, Duration::from_secs(60)))
+        };
+        mark.advance(2);
+        assert_eq!(waiter.join().unwrap(), Poll::Ready(Ok(())));
+        mark.fail();
+        assert_eq!(mark.wait_timeout(3, Duration::from_secs(60)), Poll::Ready(Err(JournalFailed)));
+    }
+
+    #[test]
     fn threads_wait_for_their_seq() {
         let mark = Arc::new(Watermark::new(0));
         let waiters: Vec<_> = (1..=8u64)

@@ -34,12 +34,13 @@ pub(crate) fn group_at(journal: &dyn Journal, seq: u64) -> Result<Option<Group>,
 /// Says why the journal is not the one that the head speaks of; `None` if it is.
 pub(crate) fn differs(journal: &dyn Journal, head: &Head) -> Result<Option<String>, StorageFault> {
     let Head { cursor, check, .. } = *head;
+    let next = cursor.saturating_add(1);
     Ok(match group_at(journal, cursor.max(1))? {
         None => Some(format!("it has followed to seq {cursor}, and the journal is empty")),
         Some(group) if group.last_seq == cursor && group.check == check => None,
-        Some(group) if group.first_seq == cursor + 1 && group.previous == check => None,
-        Some(group) if group.first_seq > cursor + 1 => {
-            Some(format!("records {} to {} are missing in the journal", cursor + 1, group.first_seq - 1))
+        Some(group) if group.first_seq == next && group.previous == check => None,
+        Some(group) if group.first_seq > next => {
+            Some(format!("records {next} to {} are missing in the journal", group.first_seq - 1))
         }
         Some(_) => {
             Some(format!("the journal has no group that ends at seq {cursor} with check {check:016x}"))

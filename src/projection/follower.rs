@@ -138,7 +138,7 @@ impl Follower {
             head = None;
         }
         // What was read back just now is what survived.
-        parts.needed_from.set(head.map_or(1, |head| head.cursor + 1));
+        parts.needed_from.set(head.map_or(1, |head| head.cursor.saturating_add(1)));
         let shared = Arc::new(Shared::new(head.as_ref()));
         Ok(Self { parts, options, shared, head, unsynced_bytes: 0, is_due: true })
     }

@@ -135,11 +135,15 @@ impl Gathered {
     }
 
     /// Hands out the sessions, in order of place and then of first touch.
-    pub(crate) fn sessions(&mut self) -> Vec<Touched> {
+    pub(crate) fn sessions(&mut self) -> impl Iterator<Item = Touched> + use<> {
         self.places.clear();
         let mut all = std::mem::take(&mut self.touched);
-        all.sort_by_key(|touched| At::of(touched.id));
-        all
+        // They are large: their places are sorted in their stead.
+        let mut order: Vec<(At, usize)> = all.iter().map(|t| At::of(t.id)).zip(0..).collect();
+        order.sort_unstable();
+        order.into_iter().filter_map(move |(_, at)| {
+            all.get_mut(at).map(|touched| std::mem::replace(touched, Touched::new(touched.id)))
+        })
     }
 }
 

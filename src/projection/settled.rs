@@ -28,11 +28,10 @@ pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), 
         // Only what was opened before this step can have chunks already.
         None => {
             row = Session::load(filing.store, id)?.unwrap_or_default();
-            let mut from = row.opened_seq;
-            loop {
-                let page = page(filing, id, from)?;
-                let Some((last, _, _)) = page.last() else { break };
-                from = last + 1;
+            let mut from = Some(row.opened_seq);
+            while let Some(from_seq) = from {
+                let (page, next) = page(filing, id, from_seq)?;
+                from = next;
                 for (first_seq, last_seq, value) in &page {
                     again.old.push_back((*first_seq, *last_seq));
                     again.push_all(*first_seq, value, filing)?;
@@ -58,23 +57,32 @@ pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), 
 /// Is a stored chunk: its first seq, its last seq, its value.
 type Stored = (u64, u64, Vec<u8>);
 
-/// Reads some chunks of a session, from `from_seq` on; none when there are no more.
-fn page(filing: &Filing<'_>, id: SessionId, from_seq: u64) -> Result<Vec<Stored>, StorageFault> {
+/// Reads some chunks of a session, from `from_seq` on. Returns where the next ones begin, if there may be more.
+fn page(
+    filing: &Filing<'_>,
+    id: SessionId,
+    from_seq: u64,
+) -> Result<(Vec<Stored>, Option<u64>), StorageFault> {
     let at = At::of(id);
-    let (mut all, mut bytes) = (Vec::new(), 0);
+    let (mut all, mut bytes, mut next) = (Vec::new(), 0, None);
     filing.store.range(CHUNK.table, &at.key(from_seq), &mut |key, value| {
         if !key.starts_with(&at.key(0)[..PLACE_BYTES]) {
             return Ok(ControlFlow::Break(()));
         }
         let view = View::parse(key, value)?;
-        if view.session == id {
-            bytes += value.len();
-            all.push((view.first_seq, view.last_seq, value.to_vec()));
+        if view.session != id {
+            // Sessions take turns in a place: after another one's debits, there are none of this one.
+            return Ok(if all.is_empty() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
         }
-        let is_enough = bytes >= filing.options.piece_bytes || (view.session != id && !all.is_empty());
-        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        if bytes >= filing.options.piece_bytes {
+            next = Some(view.first_seq);
+            return Ok(ControlFlow::Break(()));
+        }
+        bytes += value.len();
+        all.push((view.first_seq, view.last_seq, value.to_vec()));
+        Ok(ControlFlow::Continue(()))
     })?;
-    Ok(all)
+    Ok((all, next))
 }
 
 /// Writes a session's debits again, in full chunks.

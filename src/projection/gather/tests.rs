@@ -86,6 +86,6 @@ fn sessions_come_in_order_of_their_places() {
     let mut gathered = Gathered::default();
     let ids = [9u32, 2, 5].map(|slot| SessionId::new(Place { slot, ..PLACE }, 1));
     ids.iter().for_each(|id| gathered.touch(*id).opened_seq = Some(1));
-    let sorted: Vec<_> = gathered.sessions().iter().map(|touched| touched.id.slot()).collect();
+    let sorted: Vec<_> = gathered.sessions().map(|touched| touched.id.slot()).collect();
     assert_eq!(sorted, [2, 5, 9]);
 }

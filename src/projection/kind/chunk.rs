@@ -20,6 +20,9 @@ pub(crate) const DEBITS_MAX: u32 = 256;
 /// Ends a chunk whose debits take this much: long references make it sooner full.
 const BYTES_FULL: usize = 8 << 10;
 
+/// Is what a few plain debits take.
+const FEW_BYTES: usize = 64;
+
 const SAME_PAYEE: u8 = 1;
 const SAME_ASKED: u8 = 2;
 const DECLINED: u8 = 4;
@@ -131,6 +134,7 @@ impl Writer {
     pub(crate) fn push(&mut self, item: &Item<'_>) {
         let (first_seq, first_at) = *self.first.get_or_insert((item.seq, item.at));
         if self.is_empty() {
+            self.debits.reserve(FEW_BYTES);
             self.before = Before { seq: first_seq, at: first_at, ..Before::default() };
         }
         let place = self.debits.len();

@@ -1,5 +1,6 @@
 //! Every debit is found by its id, by its key or number, and in its session's list, as it was decided: while the session is
 //! open, after it is settled, and long after that.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod past;
 

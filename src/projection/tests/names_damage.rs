@@ -1,4 +1,5 @@
 //! Damaged data is never shown and never stops the process: the fault names what is damaged and where.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod past;
 
@@ -50,6 +51,17 @@ fn a_damaged_head_is_refused_at_the_start() {
     });
     let Err(fault) = Follower::open(past.parts(&store), Options::default()) else { panic!("opened") };
     assert!(corrupt(&fault).contains("projection head"));
+}
+
+#[test]
+fn a_head_beyond_all_seqs_is_no_place_in_any_journal() {
+    let mut past = Past::new(50);
+    let (store, _) = past.live(10).followed(Options::default());
+    store.tamper(|entries| entries.get_mut(&(HEAD, Vec::new())).unwrap()[1..9].fill(0xff));
+    let mut follower = past.follower(&store, Options::default());
+    assert_eq!(follower.cursor(), 0);
+    follow(&mut follower, past.last_seq()).unwrap();
+    past.check(&follower.lookups(), past.last_seq());
 }
 
 #[test]

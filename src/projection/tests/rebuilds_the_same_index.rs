@@ -1,5 +1,6 @@
 //! What is derived step by step and what is derived anew in one go are the same: byte for byte once sessions are settled,
 //! and to every look-up before.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 mod past;
 
