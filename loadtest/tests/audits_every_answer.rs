@@ -22,8 +22,9 @@ use tallystick_client::{
 };
 use tallystick_core::{Clock, IdSource, Time};
 use tallystick_engine::{Options, Parts, Running, Silent};
-use tallystick_journal::memory::{MemoryIndex, MemoryJournal};
+use tallystick_journal::memory::{MemoryIndex, MemoryJournal, MemoryProjection};
 use tallystick_loadtest::{Cli, Command, LoadError, Mode, Report, run};
+use tallystick_projection::{Follower, Following};
 use tallystick_rpc::{Limits, Services};
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
@@ -47,11 +48,20 @@ impl IdSource for Counted {
 
 /// Serves until the test ends; returns where.
 async fn serve() -> String {
-    let index = Arc::new(MemoryIndex::default());
+    let (index, journal) = (Arc::new(MemoryIndex::default()), Arc::new(MemoryJournal::default()));
+    let followed = tallystick_projection::Parts {
+        journal: Arc::clone(&journal) as _,
+        checkpoints: Arc::clone(&index) as _,
+        store: Arc::new(MemoryProjection::default()),
+        needed_from: Arc::default(),
+        events: Arc::new(tallystick_projection::Silent),
+    };
+    let follower = Follower::open(followed.clone(), tallystick_projection::Options::default()).unwrap();
     let parts = Parts {
-        journal: Arc::new(MemoryJournal::default()),
+        journal,
         checkpoints: Arc::clone(&index) as _,
         tables: index,
+        journal_needed_from: followed.needed_from,
         clock: Arc::new(Ticking(Stopwatch::start())),
         ids: Arc::new(Counted(AtomicU64::new(1))),
         events: Arc::new(Silent),
@@ -59,10 +69,13 @@ async fn serve() -> String {
     let (running, _) = Running::start(parts, Options::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let router = Services::new(Arc::clone(running.engine()), Limits::default()).router(Server::builder());
+    let following = Following::start(follower, Arc::clone(running.engine().watermark())).unwrap();
+    let lookups = following.lookups().clone();
+    let services = Services::new(Arc::clone(running.engine()), lookups, Limits::default());
+    let router = services.router(Server::builder());
     tokio::spawn(async move {
         let served = router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await;
-        drop(running);
+        drop((running, following));
         served.unwrap();
     });
     address

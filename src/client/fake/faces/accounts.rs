@@ -124,7 +124,8 @@ impl Accounts for Fake {
     }
 
     async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Answered<v1::ListAccountsResponse> {
-        let accounts = self.world().accounts.values().filter_map(super::super::world::Account::shown).collect();
+        let accounts =
+            self.world().accounts.values().filter_map(super::super::world::Account::shown).collect();
         Ok(Response::new(v1::ListAccountsResponse { accounts, next_page_token: String::new() }))
     }
 }
