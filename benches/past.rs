@@ -8,7 +8,7 @@ use tallystick_core::{
     id::Place,
     payee::PayeeStatus,
     record::{Debited, Genesis, Keyed, PayeeNoticed, SessionOpened, SessionSettled, StoredIntent},
-    session::Bounds,
+    session::{Bounds, Mode},
     settlement::Reason,
     writer::Numbered,
 };
@@ -71,7 +71,9 @@ impl Past {
                 payee: 0,
                 amount: Amount::from_nanos(1_000_000),
                 currency: USD,
+                partial: false,
                 verdict: None,
+                taken: Amount::from_nanos(1_000_000),
                 intent,
                 reference: "",
                 evidence: None,
@@ -96,6 +98,8 @@ impl Past {
         let opened = SessionOpened {
             id,
             account: AccountId::new(id.place(), 1),
+            parent: None,
+            mode: Mode::Reserved,
             bounds,
             payees: Vec::new(),
             principal: "cfo",
