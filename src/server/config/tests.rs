@@ -51,7 +51,7 @@ fn a_good_file_gives_every_key() {
         sweep_every: Duration::from_millis(7),
         group_bytes: 8_192,
         rebuild_index: true,
-        retry_window: tallystick_core::Span::from_hours(2),
+        retry_window: Span::from_hours(2),
         permit_bytes: 2_097_152,
         stream_batches_in_flight: 9,
         worker_threads: 2,
