@@ -143,6 +143,9 @@ impl Partition {
 
     /// Returns what a payee can still get out of a session, caps above it considered; `None` without a cap.
     pub fn payee_spendable(&self, session: &Session, payee: u32) -> Option<Amount> {
+        if !session.counted_above {
+            return session.payee_remaining(payee);
+        }
         self.payee_rooms(session, payee).map(|(left, _)| left).min()
     }
 
