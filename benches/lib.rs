@@ -12,7 +12,7 @@ pub use rules::Rules;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use tallystick_core::{
-    AccountId, Amount, Clock, Currency, IdSource, PayeeId, SessionId, Span, Time, WriterId,
+    AccountId, Amount, Clock, Currency, EnvelopeId, IdSource, PayeeId, SessionId, Span, Time, WriterId,
     command::{Debit, Intent, OpenSession},
     writer::Numbered,
 };
@@ -66,22 +66,9 @@ impl Dice {
 /// Asks for a session that is bounded by its cap alone.
 pub fn opening(account: AccountId, key: &[u8], cap: Amount) -> OpenSession<'_> {
     OpenSession {
-        account,
-        key,
-        currency: USD,
-        cap,
-        ttl: Span::from_days(1),
-        not_before: Time::ZERO,
-        payees: Vec::new(),
-        payee_caps: Vec::new(),
-        default_payee_cap: Amount::ZERO,
-        debit_min: Amount::ZERO,
-        debit_max: Amount::ZERO,
         principal: "cfo",
         method: "passkey",
-        evidence_hash: None,
-        approved_at: Time::ZERO,
-        reference: "",
+        ..OpenSession::capped(EnvelopeId::Account(account), key, (cap, USD), Span::from_days(1))
     }
 }
 
@@ -89,5 +76,5 @@ pub fn opening(account: AccountId, key: &[u8], cap: Amount) -> OpenSession<'_> {
 pub fn numbered(session: SessionId, payee: PayeeId, writer: WriterId, number: u64) -> Debit<'static> {
     let intent = Intent::Number(Numbered { writer, epoch: 1, number, acked_through: number - 1 });
     let (amount, currency) = (Amount::from_nanos(1), Currency::UNSTATED);
-    Debit { session, payee, amount, currency, intent, reference: "", evidence: None }
+    Debit { session, payee, amount, currency, intent, reference: "", evidence: None, partial: false }
 }

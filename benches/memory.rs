@@ -34,6 +34,7 @@ impl Memory {
             journal: Arc::clone(&journal) as _,
             checkpoints: Arc::clone(&index) as _,
             tables: index,
+            journal_needed_from: Arc::default(),
             clock: Arc::new(Noon),
             ids: Arc::new(CountedIds::default()),
             events: Arc::new(Silent),
@@ -72,9 +73,9 @@ impl Memory {
 
     fn session(&self, name: &str) -> SessionId {
         let (engine, key) = (self.engine(), name.as_bytes());
-        let create = CreateAccount { key, currency: USD, reference: "" };
+        let create = CreateAccount::prepaid(key, USD);
         let account = engine.create_account(&create).wait().expect("an account").value.id;
-        let deposit = Deposit { account, key, amount: DEPOSIT, currency: USD };
+        let deposit = Deposit { account, key, amount: DEPOSIT, currency: USD, pending: false };
         engine.deposit(&deposit).wait().expect("a deposit");
         match engine.open_session(&opening(account, key, DEPOSIT)).wait().expect("a session").value {
             OpenAnswer::Opened(view) => view.id,

@@ -39,11 +39,11 @@ impl Rules {
             seq += 1;
             partition.apply(seq, &STAMP, record);
         };
-        let create = CreateAccount { key: b"account", currency: USD, reference: "" };
+        let create = CreateAccount::prepaid(b"account", USD);
         let created = record(decide::create_account(&partition, &create, 1).expect("an account"));
         write(&mut partition, &created);
         let account = partition.accounts_from(0, 1).next().expect("it was just created").id;
-        let deposit = Deposit { account, key: b"deposit", amount: DEPOSIT, currency: USD };
+        let deposit = Deposit { account, key: b"deposit", amount: DEPOSIT, currency: USD, pending: false };
         let deposited = record(decide::deposit(&partition, &deposit).expect("a deposit"));
         write(&mut partition, &deposited);
         for nth in 0..payees {

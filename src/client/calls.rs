@@ -27,6 +27,20 @@ calls! {
     accounts.create_account(CreateAccountRequest) -> CreateAccountResponse;
     /// Adds money to an account.
     accounts.deposit(DepositRequest) -> DepositResponse;
+    /// Makes a pending deposit available.
+    accounts.confirm_deposit(ConfirmDepositRequest) -> ConfirmDepositResponse;
+    /// Ends a pending deposit that will not come.
+    accounts.fail_deposit(FailDepositRequest) -> FailDepositResponse;
+    /// Takes an available deposit back.
+    accounts.return_deposit(ReturnDepositRequest) -> ReturnDepositResponse;
+    /// Lists an account's deposits, a page.
+    accounts.list_deposits(ListDepositsRequest) -> ListDepositsResponse;
+    /// Takes available money out of an account.
+    accounts.withdraw(WithdrawRequest) -> WithdrawResponse;
+    /// Pays back what a credit line has outstanding.
+    accounts.repay(RepayRequest) -> RepayResponse;
+    /// Sets the limit of a credit line.
+    accounts.set_credit_limit(SetCreditLimitRequest) -> SetCreditLimitResponse;
     /// Shows an account.
     accounts.get_account(GetAccountRequest) -> GetAccountResponse;
     /// Lists accounts, a page.
@@ -49,6 +63,14 @@ calls! {
     authorizer.authorize(AuthorizeRequest) -> AuthorizeResponse;
     /// Closes a session and settles it.
     authorizer.settle(SettleRequest) -> SettleResponse;
+    /// Raises a session's cap, moves its end, or both.
+    authorizer.top_up(TopUpRequest) -> TopUpResponse;
+    /// Takes back a debit of an open session, all or part of it.
+    authorizer.reverse(ReverseRequest) -> ReverseResponse;
+    /// Says what became of a debit.
+    authorizer.lookup_debit(LookupDebitRequest) -> LookupDebitResponse;
+    /// Lists the debits of a session, a page.
+    authorizer.list_debits(ListDebitsRequest) -> ListDebitsResponse;
     /// Shows a settlement.
     settlements.get_settlement(GetSettlementRequest) -> GetSettlementResponse;
     /// Lists settlements from a cursor, a page.

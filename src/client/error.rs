@@ -138,6 +138,7 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::DeadlinePassed
         | Refusal::JournalFailed
         | Refusal::Draining
+        | Refusal::IndexBehind
         | Refusal::NotAttempted => true,
         Refusal::Unspecified
         | Refusal::NumberGap
@@ -153,7 +154,12 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::BelowWindow
         | Refusal::KeysExhausted
         | Refusal::TooManyWriters
-        | Refusal::TableFull => false,
+        | Refusal::TableFull
+        | Refusal::UnknownDeposit
+        | Refusal::UnknownDebit
+        | Refusal::WrongState
+        | Refusal::OpenChildren
+        | Refusal::ReversalsExhausted => false,
     }
 }
 
@@ -177,7 +183,13 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::DeadlinePassed
         | Refusal::Draining
         | Refusal::NotAttempted
-        | Refusal::TableFull => Happened::No,
+        | Refusal::TableFull
+        | Refusal::UnknownDeposit
+        | Refusal::UnknownDebit
+        | Refusal::WrongState
+        | Refusal::OpenChildren
+        | Refusal::ReversalsExhausted
+        | Refusal::IndexBehind => Happened::No,
     }
 }
 

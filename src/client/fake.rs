@@ -1,10 +1,14 @@
-//! Owns: a server that speaks the contract, decides by the simplest rules that the tests need, keeps a log of commands
-//! if asked, and breaks streams where it is told to. Never: a model for the real one; it is the client's test double.
+//! Owns: a server that speaks the contract, decides by the simplest rules that tests of callers need, and breaks streams
+//! where it is told to. Built for this crate's tests, and with the feature `fake` for those of the command line.
+//! Never: a model for the real one; it is a test double.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test double")]
 
+mod decide;
 mod faces;
+mod money;
 mod world;
 
-pub(crate) use world::{Fault, World};
+pub use world::{Fault, World};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tallystick_proto::v1::{
@@ -16,22 +20,22 @@ use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::transport::Server;
 
 /// Shares one world between its faces.
-#[derive(Clone)]
-pub(crate) struct Fake {
+#[derive(Clone, Debug)]
+pub struct Fake {
     world: Arc<Mutex<World>>,
 }
 
 impl Fake {
-    pub(crate) fn new(world: World) -> Self {
+    pub fn new(world: World) -> Self {
         Self { world: Arc::new(Mutex::new(world)) }
     }
 
-    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+    pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves on a listener until the process ends.
-    pub(crate) async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+    /// Serves on a listener until the runtime ends.
+    async fn serve(self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
         let incoming = TcpListenerStream::new(listener).map(|accepted| {
             accepted.inspect(|socket| {
                 let _ = socket.set_nodelay(true);
@@ -49,8 +53,7 @@ impl Fake {
     }
 
     /// Serves on a port of its own and returns its address.
-    #[allow(dead_code, reason = "used by the tests only")]
-    pub(crate) async fn start(&self) -> String {
+    pub async fn start(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(self.clone().serve(listener));

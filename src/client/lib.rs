@@ -26,8 +26,9 @@ mod stopwatch;
 mod tally;
 mod writer;
 
-#[cfg(test)]
-mod fake;
+#[cfg(any(test, feature = "fake"))]
+#[doc(hidden)]
+pub mod fake;
 #[cfg(test)]
 mod tests;
 

@@ -73,15 +73,15 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Cuts one notch: what was asked, and what the answer was.
+    /// Cuts one notch: what was asked, and what the answer was. Of a partial approval, what was taken counts.
     pub fn hear(&mut self, session: &SessionId, payee: &PayeeId, amount_nanos: u64, answer: &Answer) {
         self.answered += 1;
         match answer {
-            Answer::Approved { replayed, .. } => {
+            Answer::Approved { replayed, partial_nanos, .. } => {
                 self.approved += 1;
                 self.replayed += u64::from(*replayed);
                 let notch = self.notch_mut(session, payee);
-                notch.approved_nanos += u128::from(amount_nanos);
+                notch.approved_nanos += u128::from(partial_nanos.unwrap_or(amount_nanos));
                 notch.debit_count += 1;
             }
             Answer::Declined { code, replayed, .. } => {
@@ -188,7 +188,7 @@ mod tests {
 
     fn heard() -> Tally {
         let (session, acme, globex) = (SessionId::new("ses_1"), PayeeId::new("pay_1"), PayeeId::new("pay_2"));
-        let yes = Answer::Approved { seq: 1, remaining_nanos: 0, replayed: false };
+        let yes = Answer::Approved { seq: 1, partial_nanos: None, remaining_nanos: 0, replayed: false };
         let no = Answer::Declined { code: DeclineCode::Cap, seq: 2, remaining_nanos: 0, replayed: true };
         let mut tally = Tally::default();
         tally.hear(&session, &acme, 600, &yes);

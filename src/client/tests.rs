@@ -28,7 +28,7 @@ async fn scene(caps: &[u64], faults: Vec<Fault>) -> Scene {
     let create = v1::CreateAccountRequest {
         idempotency_key: "a".to_owned(),
         currency: "USD".to_owned(),
-        reference: String::new(),
+        ..v1::CreateAccountRequest::default()
     };
     let account = client.create_account(create).await.expect("made").account.expect("given");
     let deposit = v1::DepositRequest {
@@ -36,6 +36,7 @@ async fn scene(caps: &[u64], faults: Vec<Fault>) -> Scene {
         idempotency_key: "d".to_owned(),
         amount_nanos: caps.iter().sum(),
         currency: "USD".to_owned(),
+        pending: false,
     };
     client.deposit(deposit).await.expect("funded");
     let mut payees = Vec::new();
@@ -94,7 +95,7 @@ impl Scene {
     /// Settles all sessions and lays both halves together.
     async fn audit(&self, tally: &Tally) {
         for session in &self.sessions {
-            let settle = v1::SettleRequest { session_id: session.to_string() };
+            let settle = v1::SettleRequest { session_id: session.to_string(), cascade: false };
             let settlement = self.client.settle(settle).await.expect("settled").settlement.expect("given");
             assert_eq!(tally.compare(&settlement), Vec::new());
         }
@@ -191,7 +192,7 @@ async fn declines_are_answers_and_are_replayed_as_such() {
 async fn a_settled_session_is_refused_and_the_rest_goes_on() {
     let scene = scene(&[CAP, CAP], Vec::new()).await;
     let writer = scene.writer(4).await;
-    let settle = v1::SettleRequest { session_id: scene.sessions[0].to_string() };
+    let settle = v1::SettleRequest { session_id: scene.sessions[0].to_string(), cascade: false };
     scene.client.settle(settle).await.expect("settled");
     let batch = scene.batches(1, 10).remove(0);
     let answers = writer.submit(batch).await.expect("taken").await.expect("answered");
@@ -272,6 +273,41 @@ async fn an_outage_longer_than_allowed_ends_the_writer() {
     let error = writer.submit(batch).await.expect("taken").await.expect_err("gave up");
     assert!(matches!(error, ClientError::GaveUp { .. }), "{error}");
     assert!(error.may_retry());
+}
+
+/// Gives every second debit a key of its own; the others keep being numbered.
+fn with_keys(mut batches: Vec<Vec<Debit>>) -> Vec<Vec<Debit>> {
+    for (n, debit) in batches.iter_mut().flatten().enumerate().filter(|(n, _)| n % 2 == 0) {
+        debit.key = format!("row-{n}");
+    }
+    batches
+}
+
+#[tokio::test]
+async fn debits_with_keys_are_decided_once_among_numbered_ones() {
+    let faults = vec![Fault::DropAfter(2), Fault::DropBefore(5), Fault::Shed(7, 3), Fault::DropAfter(9)];
+    let scene = scene(&[CAP; 3], faults).await;
+    let writer = scene.writer(4).await;
+    let tally = scene.stream(&writer, with_keys(scene.batches(20, 15))).await;
+    assert_eq!((tally.answered, tally.approved), (300, 300));
+    // A writer of its own, on another day: what has a key is not paid again, what has none is.
+    let again = scene.stream(&scene.writer(4).await, with_keys(scene.batches(20, 15))).await;
+    assert_eq!((again.approved, again.replayed), (300, 150));
+    let spent: u64 = scene.fake.world().sessions.values().map(|session| session.spent).sum();
+    let all: u64 = (1..=300).sum();
+    assert_eq!(spent, all + (1..=300).filter(|amount| amount % 2 == 0).sum::<u64>());
+}
+
+#[tokio::test]
+async fn of_a_partial_approval_what_was_taken_counts() {
+    let scene = scene(&[100], Vec::new()).await;
+    let writer = scene.writer(1).await;
+    let mut debit = Debit::new(&scene.sessions[0], &scene.payees[0], 60);
+    debit.accept_partial = true;
+    let tally = scene.stream(&writer, vec![vec![debit.clone(), debit.clone(), debit]]).await;
+    assert_eq!((tally.approved, tally.declined()), (2, 1));
+    assert_eq!(tally.session_nanos(&scene.sessions[0]), 100);
+    scene.audit(&tally).await;
 }
 
 fn authorize(scene: &Scene, key: &str) -> v1::AuthorizeRequest {

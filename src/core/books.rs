@@ -47,6 +47,50 @@ pub enum Book {
 /// How many books there are in a currency.
 pub const BOOKS: usize = 16;
 
+impl Book {
+    /// Lists the books in the order of their numbers.
+    pub const ALL: [Self; BOOKS] = [
+        Self::Outside,
+        Self::FundingPending,
+        Self::PayerAvailable,
+        Self::Reserved,
+        Self::Held,
+        Self::Unsettled,
+        Self::InTransit,
+        Self::PayeePayable,
+        Self::PayeeFrozen,
+        Self::InBatch,
+        Self::PaidOut,
+        Self::Fees,
+        Self::RefundDue,
+        Self::PayerReceivable,
+        Self::Chargeback,
+        Self::WriteOff,
+    ];
+
+    /// Returns the name used in metrics and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::FundingPending => "funding_pending",
+            Self::PayerAvailable => "payer_available",
+            Self::Reserved => "reserved",
+            Self::Held => "held",
+            Self::Unsettled => "unsettled",
+            Self::InTransit => "in_transit",
+            Self::PayeePayable => "payee_payable",
+            Self::PayeeFrozen => "payee_frozen",
+            Self::InBatch => "in_batch",
+            Self::PaidOut => "paid_out",
+            Self::Fees => "fees",
+            Self::RefundDue => "refund_due",
+            Self::PayerReceivable => "payer_receivable",
+            Self::Chargeback => "chargeback",
+            Self::WriteOff => "write_off",
+        }
+    }
+}
+
 /// Is one entry: out of one book, into another. Two entries that sum to zero by their shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posting {
@@ -104,5 +148,18 @@ impl Books {
     /// Returns whether each currency sums to zero.
     pub fn sum_to_zero(&self) -> bool {
         self.0.iter().all(|(_, books)| books.iter().sum::<i128>() == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_are_listed_by_their_numbers_and_no_two_share_a_name() {
+        for (number, book) in Book::ALL.into_iter().enumerate() {
+            assert_eq!(book as usize, number, "{}", book.name());
+            assert_eq!(Book::ALL.iter().filter(|other| other.name() == book.name()).count(), 1);
+        }
     }
 }

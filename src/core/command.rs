@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub use account::{CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw};
 pub use session::{OpenSession, Reverse, TopUp};
 
-/// Scopes of keys, so that one text may name intents of several kinds. The numbers go into stored hashes.
+/// Scopes of keys, so that one text may name intents of several kinds. The numbers are stored, and go into stored hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[expect(missing_docs, reason = "named as the commands")]
@@ -33,6 +33,23 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Reads a stored number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Debit),
+            2 => Some(Self::CreateAccount),
+            3 => Some(Self::Deposit),
+            4 => Some(Self::CreatePayee),
+            5 => Some(Self::OpenSession),
+            6 => Some(Self::TopUp),
+            7 => Some(Self::Withdraw),
+            8 => Some(Self::Repay),
+            9 => Some(Self::Reverse),
+            10 => Some(Self::SetCreditLimit),
+            _ => None,
+        }
+    }
+
     /// Hashes a key in the scope of a kind of command and of the id it acts on (zero for none).
     pub fn hash(self, seed: Seed, id: u128, key: &[u8]) -> KeyHash {
         let mut bytes = [self as u8; 17];

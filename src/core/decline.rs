@@ -9,6 +9,7 @@ macro_rules! codes {
         /// Numbers the reasons for a decline. The numbers are stored and on the wire, are never reused, and ascend in
         /// the order in which the limits are tested: the first limit hit wins (I4).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "u16", try_from = "u16")]
         #[repr(u16)]
         pub enum DeclineCode {
             $($(#[$doc])* $name = $number,)*
@@ -83,6 +84,20 @@ codes! {
     TooDeep = 211, "TOO_DEEP", "57";
     /// Above what needs no human. A place; not given yet.
     ApprovalRequired = 220, "APPROVAL_REQUIRED", "1A";
+}
+
+impl From<DeclineCode> for u16 {
+    fn from(code: DeclineCode) -> Self {
+        code.number()
+    }
+}
+
+impl TryFrom<u16> for DeclineCode {
+    type Error = &'static str;
+
+    fn try_from(number: u16) -> Result<Self, Self::Error> {
+        Self::from_number(number).ok_or("no decline has this number")
+    }
 }
 
 /// Says where in the tree the limit stands. The numbers are stored. 2 is the token's.

@@ -67,6 +67,11 @@ pub struct Remembered {
 pub struct Keys(BTreeMap<KeyHash, Remembered>);
 
 impl Keys {
+    /// Takes what an older checkpoint kept.
+    pub fn from_parts(debits: BTreeMap<KeyHash, Remembered>) -> Self {
+        Self(debits)
+    }
+
     /// Returns how many keys are kept.
     pub fn len(&self) -> usize {
         self.0.len()

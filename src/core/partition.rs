@@ -204,6 +204,11 @@ impl Partition {
         self.accounts.get(id.slot()).filter(|account| account.id == id).ok_or(Refusal::UnknownAccount)
     }
 
+    /// Finds the account at a slot. *Errors*: `UnknownAccount`.
+    pub fn account_at(&self, slot: u32) -> Result<&Account, Refusal> {
+        self.accounts.get(slot).ok_or(Refusal::UnknownAccount)
+    }
+
     /// Finds a deposit. *Errors*: `UnknownDeposit`.
     pub fn deposit(&self, id: DepositId) -> Result<&Deposit, Refusal> {
         self.deposits.get(id.slot()).filter(|deposit| deposit.id == id).ok_or(Refusal::UnknownDeposit)
@@ -230,9 +235,19 @@ impl Partition {
         self.notices.get(slot).map(|notice| (slot, notice)).ok_or(Refusal::PayeeNotHere)
     }
 
+    /// Returns the payee that a notice's slot stands for.
+    pub fn payee_at(&self, slot: u32) -> Option<PayeeId> {
+        self.notices.get(slot).map(|notice| notice.id)
+    }
+
     /// Finds a settlement that no checkpoint has filed yet.
     pub fn unfiled_settlement(&self, session: SessionId) -> Option<&Settlement> {
         self.unfiled_seqs.get(&session).and_then(|seq| self.unfiled.get(seq))
+    }
+
+    /// Finds a command's key that no checkpoint has filed yet.
+    pub fn unfiled_command(&self, key: KeyHash) -> Option<&CommandKey> {
+        self.unfiled_keys.get(&key)
     }
 
     /// Returns the unfiled settlements after `seq`, in order.

@@ -10,6 +10,7 @@ use crate::{
     AccountId, Amount, Cap, Currency, Decline, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time, Total,
     WriterId,
     account::Funding,
+    command::Scope,
     deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
     keys::Verdict,
@@ -261,6 +262,8 @@ pub struct OpenDeclined {
 /// A command on an account or a session was declined, and is remembered so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandDeclined {
+    /// What was asked.
+    pub command: Scope,
     /// What it was asked of.
     pub on: EnvelopeId,
     /// Why.

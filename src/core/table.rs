@@ -38,6 +38,11 @@ pub struct TableHead {
     pub taken: u32,
 }
 
+impl TableHead {
+    /// Is the head of a table without slots.
+    pub const EMPTY: Self = Self { first_free: NONE, len: 0, taken: 0 };
+}
+
 /// Marks slots, and lists those that were marked.
 #[derive(Debug, Default)]
 struct Marks {
@@ -90,8 +95,7 @@ pub struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        let head = TableHead { first_free: NONE, len: 0, taken: 0 };
-        Self { slots: Vec::new(), head, dirty: Marks::default(), cut: None }
+        Self { slots: Vec::new(), head: TableHead::EMPTY, dirty: Marks::default(), cut: None }
     }
 }
 

@@ -167,6 +167,9 @@ impl Partition {
             EnvelopeId::Account(id) => (id.slot(), None),
             EnvelopeId::Session(id) => {
                 let session = self.session(id).ok()?;
+                if session.mode == Mode::Reserved && session.open_children == 0 {
+                    return None;
+                }
                 (session.account, Some(self.counting(At::Session(id.slot()))))
             }
         };

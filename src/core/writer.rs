@@ -58,6 +58,17 @@ impl Window {
         Self { writer, epoch, last_number: 0, runs: VecDeque::new() }
     }
 
+    /// Takes what an older checkpoint kept: each run as its first number, its length and its first answer.
+    pub fn from_parts(
+        writer: WriterId,
+        epoch: u32,
+        last_number: u64,
+        runs: impl IntoIterator<Item = (u64, u64, Remembered)>,
+    ) -> Self {
+        let run = |(first_number, count, first)| Run { first_number, count, first };
+        Self { writer, epoch, last_number, runs: runs.into_iter().map(run).collect() }
+    }
+
     /// Returns whose window it is.
     pub fn writer(&self) -> WriterId {
         self.writer

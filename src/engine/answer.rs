@@ -1,6 +1,9 @@
 //! Owns: what operations answer. Never: undurable; answers travel in tickets.
 
-use tallystick_core::{Amount, Decline, SessionId, Time, partition::SessionView, settlement::Settlement};
+use tallystick_core::{
+    Amount, Decline, EnvelopeId, SessionId, Time, account::Account, decide::DebitReplay, deposit::Deposit,
+    partition::SessionView, settlement::Settlement,
+};
 
 /// Is a row together with the record behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,11 +27,17 @@ pub struct DebitAnswer {
     pub at: Time,
     /// How much was asked.
     pub amount: Amount,
+    /// What was taken; nothing when declined.
+    pub taken: Amount,
     /// Why not; `None` when approved.
     pub decline: Option<Decline>,
-    /// What the session can still spend, now.
+    /// Whose limit said no; not remembered, so `None` on a replay.
+    pub limit_of: Option<EnvelopeId>,
+    /// What the session can still spend, now, everything above it considered.
     pub remaining: Amount,
-    /// What the payee can still get, now; `None` without a cap.
+    /// Nothing more can be approved as things stand.
+    pub is_final: bool,
+    /// What the payee can still get, now, caps above considered; `None` without a cap.
     pub payee_remaining: Option<Amount>,
     /// Set aside by holds, now.
     pub held: Amount,
@@ -54,4 +63,62 @@ pub enum SessionShown {
     Open(Box<SessionView>),
     /// Settled.
     Settled(Box<Settlement>),
+}
+
+/// Is a deposit with its account, as they are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepositAnswer {
+    /// The account.
+    pub account: Account,
+    /// The deposit; `None` for one made before deposits had ids.
+    pub deposit: Option<Deposit>,
+}
+
+/// Is what became of a request to take money out, with the account as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawAnswer {
+    /// The account.
+    pub account: Account,
+    /// Why not; `None` when it was taken out.
+    pub decline: Option<Decline>,
+}
+
+/// Is what became of a top-up, with the session as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopUpAnswer {
+    /// The session.
+    pub session: SessionShown,
+    /// Why not; `None` when it was topped up.
+    pub decline: Option<Decline>,
+}
+
+/// Is what a reversal took back, with the session as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReverseAnswer {
+    /// The session.
+    pub session: SessionShown,
+    /// How much this call took back.
+    pub reversed: Amount,
+}
+
+/// Is a settlement just made or found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettleAnswer {
+    /// The settlement.
+    pub settlement: Settlement,
+    /// How many sessions below were settled for it.
+    pub cascaded: u32,
+}
+
+/// Says what memory knows of a debit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It was decided.
+    Decided(DebitReplay, tallystick_core::PayeeId),
+    /// It never was: the session is open and remembers all that were, this one's answer included.
+    NeverSeen,
+    /// It was, and its answer has left memory.
+    Forgotten,
+    /// The session is not open: only the index can know.
+    NotOpen,
 }

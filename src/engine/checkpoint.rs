@@ -3,7 +3,7 @@
 
 use crate::Engine;
 use std::sync::atomic::Ordering;
-use tallystick_core::{PARTITIONS, settlement::Settlement};
+use tallystick_core::{PARTITIONS, partition::CommandKey, settlement::Settlement};
 use tallystick_journal::{Checkpoint, Floor, Row, StorageFault, rows};
 
 /// Bounds the rows copied in one lock hold.
@@ -22,6 +22,8 @@ pub struct CheckpointSummary {
     pub rows: u64,
     /// Settlements filed.
     pub settlements: u64,
+    /// Keys of commands filed.
+    pub command_keys: u64,
     /// Bytes stored.
     pub bytes: u64,
 }
@@ -40,6 +42,7 @@ impl Engine {
             summary.covered_seq = summary.covered_seq.min(covered);
             summary.rows += checkpoint.rows.len() as u64;
             summary.settlements += checkpoint.settlements.len() as u64;
+            summary.command_keys += checkpoint.command_keys.len() as u64;
             bytes += size(&checkpoint);
             gathered.push((covered, checkpoint));
             if bytes >= SAVE_BYTES || number == PARTITIONS - 1 {
@@ -60,7 +63,7 @@ impl Engine {
         let mut shard = self.lock(number);
         // ORDER: read under the lock: every later record of this partition will have a greater seq.
         let covered = self.last_seq.load(Ordering::Acquire);
-        let (head, settlements) = shard.partition_mut(number).cut(covered);
+        let (head, filing) = shard.partition_mut(number).cut(covered);
         drop(shard);
         let mut encoded = Vec::new();
         loop {
@@ -73,9 +76,11 @@ impl Engine {
             encoded.extend(copied.into_iter().map(encode));
         }
         let filed = |s: &Settlement| (s.id().bits().to_be_bytes(), s.seq, rows::encode_settlement(s));
-        let settlements = settlements.iter().map(filed).collect();
+        let settlements = filing.settlements.iter().map(filed).collect();
+        let key = |row: &CommandKey| (row.key.0.to_be_bytes(), rows::encode_command_key(row));
+        let command_keys = filing.command_keys.iter().map(key).collect();
         let head = rows::encode_head(&head);
-        (covered, Checkpoint { partition: number, head, rows: encoded, settlements })
+        (covered, Checkpoint { partition: number, head, rows: encoded, settlements, command_keys })
     }
 
     /// Stores copies once all they contain is durable, and lets memory go of what is filed.
@@ -91,7 +96,12 @@ impl Engine {
             return Err(fault);
         }
         for (covered, checkpoint) in seqs.iter().zip(&checkpoints) {
-            self.lock(checkpoint.partition).partition_mut(checkpoint.partition).filed_through(*covered);
+            let mut shard = self.lock(checkpoint.partition);
+            shard.partition_mut(checkpoint.partition).filed_through(*covered);
+            // ORDER: under the lock, after the keys are filed: who looked before that must look again. See `keyed`.
+            if !checkpoint.command_keys.is_empty() {
+                self.filings[usize::from(checkpoint.partition)].fetch_add(1, Ordering::AcqRel);
+            }
         }
         Ok(())
     }
@@ -100,5 +110,6 @@ impl Engine {
 fn size(checkpoint: &Checkpoint) -> usize {
     let rows = checkpoint.rows.iter().filter_map(|row| row.value.as_ref()).map(Vec::len);
     let settlements = checkpoint.settlements.iter().map(|(_, _, bytes)| bytes.len());
-    checkpoint.head.len() + rows.sum::<usize>() + settlements.sum::<usize>()
+    let keys = checkpoint.command_keys.iter().map(|(hash, bytes)| hash.len() + bytes.len());
+    checkpoint.head.len() + rows.sum::<usize>() + settlements.sum::<usize>() + keys.sum::<usize>()
 }

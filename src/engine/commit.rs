@@ -6,7 +6,7 @@
 //! watermark never passes a record that is not written.
 //! Never: retries an append. After a failed one nothing is known about what the disk holds.
 
-use crate::{Engine, lane::Lane};
+use crate::{Committed, Engine, Tally, lane::Lane};
 use std::{sync::atomic::Ordering, thread};
 use tallystick_journal::{Chain, Floor, GroupWriter, StorageFault};
 
@@ -15,6 +15,7 @@ use tallystick_journal::{Chain, Floor, GroupWriter, StorageFault};
 pub(crate) struct Committer {
     pending: Vec<Lane>,
     group: GroupWriter,
+    decisions: Tally,
     chain: Chain,
 }
 
@@ -30,7 +31,7 @@ pub(crate) enum Step {
 impl Committer {
     pub(crate) fn new(chain: Chain, shards: usize) -> Self {
         let pending = (0..shards).map(|_| Lane::default()).collect();
-        Self { pending, group: GroupWriter::default(), chain }
+        Self { pending, group: GroupWriter::default(), decisions: Tally::default(), chain }
     }
 
     /// Returns the end of the chain: what the durable floor may be set to.
@@ -46,27 +47,37 @@ impl Committer {
         }
         let first_seq = self.chain.last_seq() + 1;
         self.group.begin(first_seq);
+        self.decisions = Tally::default();
         let last_seq = self.gather(first_seq, engine.options.group_bytes) - 1;
         if last_seq < first_seq {
             return Ok(Step::Idle);
         }
         let records = self.group.count();
         let (bytes, check) = self.group.finish(self.chain.check());
+        let began_ns = engine.events.stopwatch_ns();
         if let Err(fault) = engine.journal.append(first_seq, bytes) {
             engine.watermark.fail();
             engine.events.journal_failed(&fault);
             return Err(fault);
         }
+        let sync_ns = engine.events.stopwatch_ns().saturating_sub(began_ns);
         self.chain.extend(last_seq, check);
+        // ORDER: told once it is durable and before anybody hears of it: see `Events::committed`.
+        engine.events.committed(&Committed {
+            records,
+            bytes: bytes.len(),
+            sync_ns,
+            decisions: self.decisions,
+        });
         engine.watermark.advance(last_seq);
-        engine.events.committed(records, bytes.len());
         Ok(Step::Committed)
     }
 
     /// Merges runs into the group as long as the next seq is there; returns the first seq that is not in it.
     fn gather(&mut self, mut next: u64, bytes_max: usize) -> u64 {
         loop {
-            let moved = self.pending.iter_mut().find_map(|lane| lane.move_run(next, &mut self.group));
+            let (group, decisions) = (&mut self.group, &mut self.decisions);
+            let moved = self.pending.iter_mut().find_map(|lane| lane.move_run(next, group, decisions));
             match moved {
                 Some(after) => next = after,
                 None => return next,

@@ -15,8 +15,8 @@ use std::{
     },
     thread::Thread,
 };
-use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time};
-use tallystick_journal::{Checkpoints, Durability, Journal, Tables, Watermark};
+use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
+use tallystick_journal::{Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
 
 /// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
 #[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
@@ -28,12 +28,17 @@ pub struct Engine {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) checkpoints: Arc<dyn Checkpoints>,
     pub(crate) tables: Arc<dyn Tables>,
+    pub(crate) journal_needed_from: Arc<NeededFrom>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) options: Options,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     /// No decision is made before the latest one that recovery found, whatever the wall clock says now (I9).
     time_floor: Time,
+    /// The secret behind the hashes of keys.
+    seed: Seed,
+    /// One a partition: counts the checkpoints that have filed keys of commands and let memory go of them.
+    pub(crate) filings: Box<[AtomicU64]>,
     /// One a partition: who delivers its outbox does so alone, in order.
     pub(crate) postmen: Box<[Mutex<()>]>,
     checkpointing: Mutex<()>,
@@ -70,6 +75,7 @@ impl Engine {
         last_seq: u64,
         time_floor: Time,
     ) -> Self {
+        let seed = shards.first().map(|shard| shard.partition(0).seed()).unwrap_or_default();
         let padded = shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard)));
         Self {
             shards: padded.collect(),
@@ -78,11 +84,14 @@ impl Engine {
             journal: parts.journal,
             checkpoints: parts.checkpoints,
             tables: parts.tables,
+            journal_needed_from: parts.journal_needed_from,
             events: parts.events,
             options,
             clock: parts.clock,
             ids: parts.ids,
             time_floor,
+            seed,
+            filings: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
             postmen: (0..PARTITIONS).map(|_| Mutex::new(())).collect(),
             checkpointing: Mutex::new(()),
             committer: OnceLock::new(),
@@ -96,9 +105,19 @@ impl Engine {
         self.journal.durability()
     }
 
+    /// Returns the secret behind the hashes of keys: whoever looks debits up by key hashes them likewise.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Returns whether the journal has failed: nothing is decided any more.
     pub fn has_failed(&self) -> bool {
         self.watermark.has_failed()
+    }
+
+    /// Returns the watermark, for those who follow the journal: what it has passed may be read and shown.
+    pub fn watermark(&self) -> &Arc<Watermark> {
+        &self.watermark
     }
 
     /// Stops or lets go the sweeper: expired sessions stay closed to debits either way, they only settle later.

@@ -1,13 +1,17 @@
 //! Owns: accounts, deposits and payees as operations. A payee's home tells other partitions of it: see `tell`.
 //! Never: the order of tests; that is core's.
 
-use crate::{Answer, Engine, Fault, Ticket};
+use crate::{
+    Answer, DepositAnswer, Engine, Fault, Ticket, WithdrawAnswer,
+    keyed::{Done, NotDone},
+};
 use tallystick_core::{
-    AccountId, PARTITIONS, PayeeId, Record, Refusal,
+    AccountId, DepositId, PARTITIONS, PayeeId, Record, Refusal,
     account::Account,
-    command::{CreateAccount, CreatePayee, Deposit},
+    command::{CreateAccount, CreatePayee, Deposit, Repay, SetCreditLimit, Withdraw},
     decide::{self, Decided},
-    partition::{CommandKey, Made},
+    deposit::DepositState,
+    partition::Made,
     payee::Payee,
 };
 
@@ -22,33 +26,120 @@ fn partition_of(key: &[u8]) -> u16 {
 }
 
 impl Engine {
-    /// Creates a prepaid account.
+    /// Creates an account.
     pub fn create_account(&self, command: &CreateAccount<'_>) -> Ticket<Answer<Account>> {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        let partition = partition_of(command.key);
         let draw = self.draw();
-        self.keyed(
-            partition,
-            |p| decide::create_account(p, command, draw),
-            |p, made| match made {
-                Made::Account(id) => p.account(id).cloned(),
-                _ => Err(Refusal::UnknownAccount),
-            },
-        )
+        let done = self.keyed(partition_of(command.key), command, |p, filed, now| {
+            decide::create_account(p, command, filed, (now, draw))
+        });
+        match done {
+            Ok(Done { made: Made::Account(id), seq, replayed }) => {
+                self.account(id).map(|value| Answer { value, seq, replayed })
+            }
+            Ok(_) => self.refuse(Refusal::UnknownAccount),
+            Err((fault, seq)) => self.ticket(seq, Err(fault)),
+        }
     }
 
-    /// Adds available money to an account.
-    pub fn deposit(&self, command: &Deposit<'_>) -> Ticket<Answer<Account>> {
+    /// Adds money to an account, available or on its way.
+    pub fn deposit(&self, command: &Deposit<'_>) -> Ticket<Answer<DepositAnswer>> {
         if let Some(failed) = self.failed() {
             return failed;
         }
-        self.keyed(
-            command.account.partition(),
-            |p| decide::deposit(p, command),
-            |p, _| p.account(command.account).cloned(),
-        )
+        let draw = self.draw();
+        let partition = command.account.partition();
+        let done = self.keyed(partition, command, |p, filed, _| decide::deposit(p, command, filed, draw));
+        match done {
+            Ok(Done { made: Made::DepositOf(id), seq, replayed }) => {
+                self.deposit_shown(id).map(|value| Answer { value, seq, replayed })
+            }
+            Ok(Done { seq, replayed, .. }) => self.account(command.account).map(|account| Answer {
+                value: DepositAnswer { account, deposit: None },
+                seq,
+                replayed,
+            }),
+            Err((fault, seq)) => self.ticket(seq, Err(fault)),
+        }
+    }
+
+    /// Moves a deposit into another state: confirmed, failed, returned.
+    pub fn move_deposit(&self, id: DepositId, to: DepositState) -> Ticket<Answer<DepositAnswer>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = id.partition();
+        let mut shard = self.lock(partition);
+        let at = shard.partition(partition).decision_time(self.now());
+        let replayed = match decide::move_deposit(shard.partition(partition), id, to) {
+            Err(refusal) => return self.ticket(shard.last_seq, Err(refusal.into())),
+            Ok(Decided::Replay(())) => true,
+            Ok(Decided::Record(record)) => {
+                self.write(&mut shard, partition, at, &record);
+                false
+            }
+        };
+        let seq = shard.last_seq;
+        drop(shard);
+        self.wake_committer();
+        self.deposit_shown(id).map(|value| Answer { value, seq, replayed })
+    }
+
+    /// Takes available money out of an account.
+    pub fn withdraw(&self, command: &Withdraw<'_>) -> Ticket<Answer<WithdrawAnswer>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.account.partition();
+        match self.keyed(partition, command, |p, filed, _| decide::withdraw(p, command, filed)) {
+            Ok(Done { made, seq, replayed }) => self.account(command.account).map(|account| {
+                let decline = match made {
+                    Made::Declined(decline) => Some(decline),
+                    _ => None,
+                };
+                Answer { value: WithdrawAnswer { account, decline }, seq, replayed }
+            }),
+            Err((fault, seq)) => self.ticket(seq, Err(fault)),
+        }
+    }
+
+    /// Pays back what a credit line has outstanding.
+    pub fn repay(&self, command: &Repay<'_>) -> Ticket<Answer<Account>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.account.partition();
+        let done = self.keyed(partition, command, |p, filed, _| decide::repay(p, command, filed));
+        self.account_changed(command.account, done)
+    }
+
+    /// Gives a credit line another limit.
+    pub fn set_credit_limit(&self, command: &SetCreditLimit<'_>) -> Ticket<Answer<Account>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.account.partition();
+        let done = self.keyed(partition, command, |p, filed, _| decide::set_credit_limit(p, command, filed));
+        self.account_changed(command.account, done)
+    }
+
+    fn account_changed(&self, id: AccountId, done: Result<Done, NotDone>) -> Ticket<Answer<Account>> {
+        match done {
+            Ok(Done { seq, replayed, .. }) => self.account(id).map(|value| Answer { value, seq, replayed }),
+            Err((fault, seq)) => self.ticket(seq, Err(fault)),
+        }
+    }
+
+    /// Shows a deposit with its account.
+    fn deposit_shown(&self, id: DepositId) -> Ticket<DepositAnswer> {
+        let shard = self.lock(id.partition());
+        let home = shard.partition(id.partition());
+        let shown = home.deposit(id).copied().and_then(|deposit| {
+            Ok(DepositAnswer { account: home.account_at(deposit.account)?.clone(), deposit: Some(deposit) })
+        });
+        self.ticket(shard.last_seq, shown.map_err(Fault::from))
     }
 
     /// Registers a payee.
@@ -57,44 +148,16 @@ impl Engine {
             return failed;
         }
         let draw = self.draw();
-        self.keyed(
-            partition_of(command.key),
-            |p| decide::create_payee(p, command, draw),
-            |p, made| match made {
-                Made::Payee(id) => p.payee(id).cloned(),
-                _ => Err(Refusal::UnknownPayee),
-            },
-        )
-    }
-
-    /// Decides and writes a command that has a key and no session, and shows the row it is about.
-    fn keyed<'a, T>(
-        &self,
-        partition: u16,
-        decide: impl FnOnce(&tallystick_core::Partition) -> Result<Decided<'a, CommandKey>, Refusal>,
-        show: impl FnOnce(&tallystick_core::Partition, Made) -> Result<T, Refusal>,
-    ) -> Ticket<Answer<T>> {
-        let mut shard = self.lock(partition);
-        let decided = decide(shard.partition(partition));
-        let (made, seq, replayed) = match decided {
-            Err(refusal) => return self.ticket(shard.last_seq, Err(refusal.into())),
-            Ok(Decided::Replay(row)) => (row.made, row.seq, true),
-            Ok(Decided::Record(record)) => {
-                let made = match &record {
-                    Record::AccountCreated(made) => Made::Account(made.id),
-                    Record::PayeeCreated(made) => Made::Payee(made.id),
-                    Record::Deposited(made) => Made::Deposit(made.account),
-                    _ => return self.refuse(Refusal::UnknownAccount),
-                };
-                let at = shard.partition(partition).decision_time(self.now());
-                (made, self.write(&mut shard, partition, at, &record), false)
+        let done = self.keyed(partition_of(command.key), command, |p, filed, _| {
+            decide::create_payee(p, command, filed, draw)
+        });
+        match done {
+            Ok(Done { made: Made::Payee(id), seq, replayed }) => {
+                self.payee(id).map(|value| Answer { value, seq, replayed })
             }
-        };
-        let value = show(shard.partition(partition), made);
-        let last_seq = shard.last_seq;
-        drop(shard);
-        self.wake_committer();
-        self.ticket(last_seq, value.map(|value| Answer { value, seq, replayed }).map_err(Fault::from))
+            Ok(_) => self.refuse(Refusal::UnknownPayee),
+            Err((fault, seq)) => self.ticket(seq, Err(fault)),
+        }
     }
 
     /// Shows an account.
@@ -102,6 +165,12 @@ impl Engine {
         let shard = self.lock(id.partition());
         let account = shard.partition(id.partition()).account(id).cloned();
         self.ticket(shard.last_seq, account.map_err(Fault::from))
+    }
+
+    /// Returns an account without waiting: only what never changes of it may be told, and only with something durable that
+    /// names it.
+    pub fn account_of(&self, id: AccountId) -> Option<Account> {
+        self.lock(id.partition()).partition(id.partition()).account(id).ok().cloned()
     }
 
     /// Shows a payee, with its ledgers.

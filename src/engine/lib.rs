@@ -8,19 +8,26 @@ mod checkpoint;
 mod commit;
 mod engine;
 mod fault;
+mod keyed;
 mod lane;
 mod ledger;
 mod listing;
 mod options;
+mod raising;
 mod recovery;
 mod running;
 mod sessions;
 mod settling;
 mod shard;
+mod tally;
 mod ticket;
+mod totals;
 mod writers;
 
-pub use answer::{Answer, DebitAnswer, OpenAnswer, SessionShown};
+pub use answer::{
+    Answer, DebitAnswer, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown, SettleAnswer,
+    TopUpAnswer, WithdrawAnswer,
+};
 pub use checkpoint::CheckpointSummary;
 pub use engine::{Engine, EngineStats};
 pub use fault::Fault;
@@ -28,5 +35,7 @@ pub use listing::{Cursor, Page};
 pub use options::{Events, Options, Parts, Silent};
 pub use recovery::RecoverySummary;
 pub use running::{Running, StartFault};
+pub use tally::{Committed, Decision, Operation, Tally};
 pub use tallystick_journal::Durability;
 pub use ticket::Ticket;
+pub use totals::Totals;

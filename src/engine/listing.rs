@@ -3,7 +3,8 @@
 
 use crate::{Engine, Fault, Ticket};
 use tallystick_core::{
-    AccountId, PARTITIONS, Partition, account::Account, partition::SessionView, payee::Payee,
+    AccountId, PARTITIONS, Partition, account::Account, deposit::Deposit, partition::SessionView,
+    payee::Payee,
 };
 
 /// Bounds the slots looked at in one lock hold.
@@ -43,6 +44,19 @@ impl Engine {
         self.walk(from, PARTITIONS, most, |partition, slot, limit| {
             let rows = partition.payees_from(slot, limit).map(|row| (row.id.slot(), row.clone()));
             (rows.collect(), partition.slot_counts().1)
+        })
+    }
+
+    /// Lists the deposits of an account. *Errors*: `UnknownAccount`.
+    pub fn deposits(&self, account: AccountId, from: Cursor, most: usize) -> Ticket<Page<Deposit>> {
+        let home = account.partition();
+        if let Err(refusal) = self.lock(home).partition(home).account(account) {
+            return self.refuse(refusal);
+        }
+        let from = Cursor { partition: home, slot: from.slot };
+        self.walk(from, home + 1, most, |partition, slot, limit| {
+            let rows = partition.deposits_from(account, slot, limit).map(|row| (row.id.slot(), *row));
+            (rows.collect(), partition.slot_counts().3)
         })
     }
 

@@ -1,15 +1,24 @@
 //! Owns: what an engine is made of and what it may be told. Never: reads a file or the environment.
 
-use crate::{CheckpointSummary, RecoverySummary};
+use crate::{CheckpointSummary, Committed, RecoverySummary};
 use std::{sync::Arc, time::Duration};
 use tallystick_core::{Clock, IdSource};
-use tallystick_journal::{Checkpoints, Journal, StorageFault, Tables};
+use tallystick_journal::{Checkpoints, Journal, NeededFrom, StorageFault, Tables};
 
 /// Tells somebody what happens inside; for logs and metrics. Every method may do nothing.
 pub trait Events: Send + Sync {
-    /// A group is durable: how many records, how many bytes.
-    fn committed(&self, records: u32, bytes: usize) {
-        let _ = (records, bytes);
+    /// Reads a stopwatch, for what is told here and for nothing else. *Units*: nanoseconds since any beginning. One that
+    /// stands still measures nothing.
+    fn stopwatch_ns(&self) -> u64 {
+        0
+    }
+    /// One call decided its debit or its batch, and its answer begins to wait. Nothing of it is durable yet.
+    fn decided(&self, took_ns: u64) {
+        let _ = took_ns;
+    }
+    /// A group is durable. Told before any answer that depends on it is let out: whoever heard one finds it counted.
+    fn committed(&self, group: &Committed) {
+        let _ = group;
     }
     /// The journal failed. Nothing is approved from here on; the process should stop.
     fn journal_failed(&self, fault: &StorageFault) {
@@ -44,6 +53,8 @@ pub struct Parts {
     pub checkpoints: Arc<dyn Checkpoints>,
     /// What has left memory.
     pub tables: Arc<dyn Tables>,
+    /// From where on a follower still needs the journal: nothing from there on is trimmed.
+    pub journal_needed_from: Arc<NeededFrom>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The unguessable part of ids.

@@ -1,16 +1,18 @@
 //! Owns: opening sessions and debiting them, one at a time or in batches: one lock hold a shard and batch.
 //! Never: the order of tests; that is core's.
 
-use crate::{Answer, DebitAnswer, Engine, Fault, OpenAnswer, SessionShown, Ticket, shard::Shard};
+use crate::{
+    Answer, DebitAnswer, Engine, Fault, OpenAnswer, SessionShown, Ticket, keyed::Done, shard::Shard,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::MutexGuard,
 };
 use tallystick_core::{
-    Decline, DeclineCode, Next, Record, Refusal, SessionId, Time, WriterId,
-    command::{Debit, Intent, OpenSession},
+    Amount, Decline, DeclineCode, EnvelopeId, Next, Record, Refusal, SessionId, WriterId,
+    command::{Command as _, Debit, Intent, OpenSession},
     decide::{self, DebitReplay, Decided},
-    partition::{CommandKey, Made},
+    partition::Made,
 };
 
 /// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
@@ -26,8 +28,7 @@ struct Batch {
 }
 
 impl Engine {
-    /// Opens a session. Payees that the partition does not know yet are told to it first; and before the account is found
-    /// short of money, its sessions whose end has come are settled (I9).
+    /// Opens a session. Payees that the partition does not know yet are told to it first.
     pub fn open_session(&self, command: &OpenSession<'_>) -> Ticket<Answer<OpenAnswer>> {
         if let Some(failed) = self.failed() {
             return failed;
@@ -36,33 +37,23 @@ impl Engine {
         if let Err(refusal) = command.check() {
             return self.refuse(refusal);
         }
-        let partition = command.account.partition();
+        let partition = command.parent.partition();
         let draw = self.draw();
         loop {
-            let shard = self.lock(partition);
-            let now = shard.partition(partition).decision_time(self.now());
-            match decide::open_session(shard.partition(partition), command, now, draw) {
-                Err(Refusal::PayeeNotHere) => {
-                    drop(shard);
+            let done = self.keyed(partition, command, |p, filed, now| {
+                decide::open_session(p, command, filed, (now, draw))
+            });
+            match (done, command.parent) {
+                (Ok(done), _) => return self.opened(partition, &done),
+                (Err((Fault::Refused(Refusal::PayeeNotHere), _)), _) => {
                     if let Err(refusal) = self.tell_all(partition, command) {
                         return self.refuse(refusal);
                     }
                 }
-                Err(refusal) => return self.ticket(shard.last_seq, Err(refusal.into())),
-                Ok(Decided::Replay(row)) => {
-                    drop(shard);
-                    return self.reopen(partition, &row);
+                (Err((Fault::Refused(Refusal::UnknownSession), seq)), EnvelopeId::Session(id)) => {
+                    return self.retired_or_unknown(id, seq);
                 }
-                Ok(Decided::Record(record)) => {
-                    if lacks_room(&record)
-                        && let Some(due) = shard.partition(partition).due_session_of(command.account, now)
-                    {
-                        drop(shard);
-                        self.settle_due(due);
-                        continue;
-                    }
-                    return self.opened(shard, now, &record);
-                }
+                (Err((fault, seq)), _) => return self.ticket(seq, Err(fault)),
             }
         }
     }
@@ -72,34 +63,11 @@ impl Engine {
         command.payees.iter().chain(capped).try_for_each(|payee| self.tell(partition, *payee))
     }
 
-    fn opened(
-        &self,
-        mut shard: MutexGuard<'_, Shard>,
-        now: Time,
-        record: &Record<'_>,
-    ) -> Ticket<Answer<OpenAnswer>> {
-        let (partition, declined) = match record {
-            Record::SessionOpened(opened) => (opened.id.partition(), None),
-            Record::OpenDeclined(declined) => (declined.account.partition(), Some(declined.decline)),
-            _ => return self.refuse(Refusal::UnknownAccount),
-        };
-        let seq = self.write(&mut shard, partition, now, record);
-        let value = match (declined, record) {
-            (None, Record::SessionOpened(opened)) => {
-                let home = shard.partition(partition);
-                home.session(opened.id).map(|row| OpenAnswer::Opened(Box::new(home.view(row, now))))
-            }
-            (decline, _) => decline.map(OpenAnswer::Declined).ok_or(Refusal::UnknownSession),
-        };
-        drop(shard);
-        self.wake_committer();
-        self.ticket(seq, value.map(|value| Answer { value, seq, replayed: false }).map_err(Fault::from))
-    }
-
-    /// Answers a repeated opening with what became of the first.
-    fn reopen(&self, partition: u16, row: &CommandKey) -> Ticket<Answer<OpenAnswer>> {
-        let answer = |value| Answer { value, seq: row.seq, replayed: true };
-        match row.made {
+    /// Answers an opening, new or repeated, with what has become of it.
+    fn opened(&self, partition: u16, done: &Done) -> Ticket<Answer<OpenAnswer>> {
+        let (seq, replayed) = (done.seq, done.replayed);
+        let answer = move |value| Answer { value, seq, replayed };
+        match done.made {
             Made::Declined(decline) => {
                 let seq = self.lock(partition).last_seq;
                 self.ticket(seq, Ok(answer(OpenAnswer::Declined(decline))))
@@ -108,7 +76,11 @@ impl Engine {
                 SessionShown::Open(view) => answer(OpenAnswer::Opened(view)),
                 SessionShown::Settled(settlement) => answer(OpenAnswer::Settled(settlement)),
             }),
-            Made::Account(_) | Made::Deposit(_) | Made::Payee(_) => self.refuse(Refusal::UnknownSession),
+            Made::Account(_)
+            | Made::Deposit(_)
+            | Made::Payee(_)
+            | Made::DepositOf(_)
+            | Made::Reversal(_, _) => self.refuse(Refusal::UnknownSession),
         }
     }
 
@@ -131,21 +103,20 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
+        let _deciding = self.deciding();
         if let Intent::Number(at) = command.intent
             && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
         {
             return self.ticket(seq, Err(refusal.into()));
         }
-        let mut shard = self.lock(command.session.partition());
-        let mut result = self.debit_locked(&mut shard, command);
-        if result == Err(Refusal::PayeeNotHere) {
-            drop(shard);
-            let told = self.tell(command.session.partition(), command.payee);
-            shard = self.lock(command.session.partition());
-            result = told.and_then(|()| self.debit_locked(&mut shard, command));
-        }
+        let mut settled = false;
+        let shard = self.lock(command.session.partition());
+        let (shard, result) = self.debit_under(shard, command, &mut settled);
         let last_seq = shard.last_seq;
         drop(shard);
+        if settled {
+            self.deliver(command.session.partition());
+        }
         self.wake_committer();
         // A replay shows what remains now, so it waits for everything that this depends on.
         let seq = match &result {
@@ -166,6 +137,7 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
+        let _deciding = self.deciding();
         let shard_of = |at: &usize| self.shard_of(commands[*at].session.partition());
         let mut order: Vec<usize> = (0..commands.len()).collect();
         order.sort_by_key(shard_of);
@@ -197,22 +169,18 @@ impl Engine {
     ) -> u64 {
         let Some(first) = held.first() else { return 0 };
         let partition = commands[*first].session.partition();
-        let mut shard = self.lock(partition);
+        let (mut shard, mut settled) = (self.lock(partition), false);
         for at in held {
             let command = &commands[*at];
-            let mut result = match command.intent {
-                Intent::Number(at) => {
-                    batch.writers.get(&(at.writer, at.epoch)).copied().flatten().map_or(Ok(()), Err)
-                }
-                Intent::Key(_) => Ok(()),
-            }
-            .and_then(|()| self.debit_locked(&mut shard, command));
-            if result == Err(Refusal::PayeeNotHere) {
-                drop(shard);
-                let told = self.tell(command.session.partition(), command.payee);
-                shard = self.lock(partition);
-                result = told.and_then(|()| self.debit_locked(&mut shard, command));
-            }
+            let unheard = match command.intent {
+                Intent::Number(at) => batch.writers.get(&(at.writer, at.epoch)).copied().flatten(),
+                Intent::Key(_) => None,
+            };
+            let mut result;
+            (shard, result) = match unheard {
+                Some(refusal) => (shard, Err(refusal)),
+                None => self.debit_under(shard, command, &mut settled),
+            };
             if let (Err(refusal), Intent::Number(at)) = (&mut result, command.intent) {
                 let is_first = batch.refused.insert((command.session, at.writer));
                 if let (Refusal::NumberGap { expected }, false) = (&refusal, is_first) {
@@ -221,18 +189,65 @@ impl Engine {
             }
             results[*at] = result;
         }
-        shard.last_seq
+        let last_seq = shard.last_seq;
+        drop(shard);
+        if settled {
+            self.deliver(partition);
+        }
+        last_seq
     }
 
-    fn debit_locked(&self, shard: &mut Shard, command: &Debit<'_>) -> Result<DebitAnswer, Refusal> {
+    /// Decides a debit under the lock that is handed in, and hands a lock back. It is let go in between when the partition
+    /// must be told of a payee; and what has expired is settled, under it, before a debit is declined for lack of room (I9):
+    /// then `settled` says that lines wait to be delivered.
+    fn debit_under<'a>(
+        &'a self,
+        mut shard: MutexGuard<'a, Shard>,
+        command: &Debit<'_>,
+        settled: &mut bool,
+    ) -> (MutexGuard<'a, Shard>, Result<DebitAnswer, Refusal>) {
         let partition = command.session.partition();
-        let now = shard.partition(partition).decision_time(self.now());
-        let (decided, decline) = decide::debit(shard.partition(partition), command, now)?;
-        let (seq, amount, decline, replayed) = match decided {
-            Decided::Record(record) => {
-                (self.write(shard, partition, now, &record), command.amount, decline, false)
+        let mut told = false;
+        loop {
+            match self.debit_locked(&mut shard, command) {
+                Err(Stall::PayeeNotHere) if !told => {
+                    told = true;
+                    drop(shard);
+                    let known = self.tell(partition, command.payee);
+                    shard = self.lock(partition);
+                    if let Err(refusal) = known {
+                        return (shard, Err(refusal));
+                    }
+                }
+                Err(Stall::Due(id)) => *settled |= self.settle_locked(&mut shard, id),
+                Err(Stall::PayeeNotHere) => return (shard, Err(Refusal::UnknownPayee)),
+                Err(Stall::Refused(refusal)) => return (shard, Err(refusal)),
+                Ok(answer) => return (shard, Ok(answer)),
             }
-            Decided::Replay(replay) => (replay.seq, replay.amount, remembered(&replay), true),
+        }
+    }
+
+    fn debit_locked(&self, shard: &mut Shard, command: &Debit<'_>) -> Result<DebitAnswer, Stall> {
+        let partition = command.session.partition();
+        let home = shard.partition(partition);
+        let now = home.decision_time(self.now());
+        let (decided, hit) = decide::debit(home, command, now)?;
+        if let Some(hit) = &hit
+            && hit.decline.code == DeclineCode::Cap
+            && let Some(due) = home.due_below(EnvelopeId::Session(command.session), now)
+        {
+            return Err(Stall::Due(due));
+        }
+        let (seq, amount, taken, decline, replayed) = match decided {
+            Decided::Record(record) => {
+                let taken = match &record {
+                    Record::Debited(debited) => debited.taken,
+                    _ => Amount::ZERO,
+                };
+                let seq = self.write(shard, partition, now, &record);
+                (seq, command.amount, taken, hit.map(|hit| hit.decline), false)
+            }
+            Decided::Replay(replay) => (replay.seq, replay.amount, replay.taken, remembered(&replay), true),
         };
         let home = shard.partition(partition);
         let session = home.session(command.session)?;
@@ -242,9 +257,12 @@ impl Engine {
             seq,
             at: now,
             amount,
+            taken,
             decline,
-            remaining: session.remaining(),
-            payee_remaining: session.payee_remaining(payee),
+            limit_of: hit.map(|hit| hit.limit_of),
+            remaining: home.spendable(session),
+            is_final: home.is_final(session),
+            payee_remaining: home.payee_spendable(session, payee),
             held: session.held,
             replayed,
         })
@@ -295,9 +313,20 @@ impl Engine {
     }
 }
 
-fn lacks_room(record: &Record<'_>) -> bool {
-    let Record::OpenDeclined(declined) = record else { return false };
-    matches!(declined.decline.code, DeclineCode::Cap | DeclineCode::TooManyChildren)
+/// Says why a debit could not be decided yet, or at all.
+enum Stall {
+    /// The payee's home has not told this partition of it.
+    PayeeNotHere,
+    /// This session's end has come, and it holds room that the debit lacks.
+    Due(SessionId),
+    /// It was refused.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Stall {
+    fn from(refusal: Refusal) -> Self {
+        if refusal == Refusal::PayeeNotHere { Self::PayeeNotHere } else { Self::Refused(refusal) }
+    }
 }
 
 /// Says a remembered decline again. What to do next is not remembered: only a new key can bring something new.

@@ -1,7 +1,7 @@
 //! Owns: closing sessions, the sweeper's share of it, finding settlements, and delivering their lines to the payees'
 //! partitions exactly once. Never: what a settlement says; that is core's.
 
-use crate::{Answer, Engine, Fault, SessionShown, Ticket};
+use crate::{Answer, Engine, Fault, SessionShown, SettleAnswer, Ticket, shard::Shard};
 use tallystick_core::{
     Record, Refusal, SessionId, SettlementId,
     decide::{self, Decided},
@@ -12,48 +12,96 @@ use tallystick_journal::{StorageFault, rows};
 
 /// Bounds the lines delivered before the outbox is told.
 const LINES_PER_DELIVERY: usize = 256;
+/// Bounds the sessions settled in one lock hold when one above them is.
+const LEAVES_PER_HOLD: usize = 64;
 
 impl Engine {
-    /// Settles a session; a settled one answers with the settlement it has. Its lines are in the payees' positions before
-    /// the answer is heard.
-    pub fn settle(&self, id: SessionId) -> Ticket<Answer<Settlement>> {
+    /// Settles a session; a settled one answers with the settlement it has. Sessions open below it are settled first, from
+    /// the leaves up, if `cascade` asks for it, and are a reason to refuse otherwise. Lines are in the payees' positions
+    /// before the answer is heard.
+    pub fn settle(&self, id: SessionId, cascade: bool) -> Ticket<Answer<SettleAnswer>> {
         if let Some(failed) = self.failed() {
             return failed;
         }
         let partition = id.partition();
-        match self.close(id) {
-            Ok(seq) => {
+        match self.close(id, cascade) {
+            Ok((seq, cascaded)) => {
                 let delivered = self.deliver(partition);
                 self.wake_committer();
                 let found =
                     self.find_settlement(id).and_then(|found| found.ok_or(Refusal::UnknownSession.into()));
-                self.ticket(seq.max(delivered), found.map(|value| Answer { value, seq, replayed: false }))
+                let answer = |settlement| Answer {
+                    value: SettleAnswer { settlement, cascaded },
+                    seq,
+                    replayed: false,
+                };
+                self.ticket(seq.max(delivered), found.map(answer))
+            }
+            Err((Refusal::OpenChildren, last_seq)) => {
+                self.ticket(last_seq, Err(Refusal::OpenChildren.into()))
             }
             Err((refusal, last_seq)) => {
                 let found = self.find_settlement(id).and_then(|found| found.ok_or(refusal.into()));
                 // Whoever closed it may still be delivering; this answer promises the same.
                 let delivered = if found.is_ok() { self.deliver(partition) } else { 0 };
                 self.wake_committer();
-                let answer = |value: Settlement| Answer { seq: value.seq, value, replayed: true };
+                let answer = |settlement: Settlement| Answer {
+                    seq: settlement.seq,
+                    value: SettleAnswer { settlement, cascaded: 0 },
+                    replayed: true,
+                };
                 self.ticket(last_seq.max(delivered), found.map(answer))
             }
         }
     }
 
-    /// Closes an open session. Returns the seq; a refusal comes with the shard's last one.
-    fn close(&self, id: SessionId) -> Result<u64, (Refusal, u64)> {
+    /// Closes an open session, those below it first if asked. Returns the seq, and how many were below it; a refusal comes
+    /// with the shard's last seq.
+    ///
+    /// It takes no more debits from the first record on, and is due from then on: if a crash comes between, the sweeper goes
+    /// on where this stopped.
+    fn close(&self, id: SessionId, cascade: bool) -> Result<(u64, u32), (Refusal, u64)> {
         let partition = id.partition();
-        let mut shard = self.lock(partition);
-        let now = shard.partition(partition).decision_time(self.now());
-        match decide::settle(shard.partition(partition), id, now) {
-            Ok(record) => Ok(self.write(&mut shard, partition, now, &record)),
-            Err(refusal) => Err((refusal, shard.last_seq)),
+        let mut cascaded = 0;
+        loop {
+            let mut shard = self.lock(partition);
+            let now = shard.partition(partition).decision_time(self.now());
+            match decide::settle(shard.partition(partition), id, now, false) {
+                Ok(record) => return Ok((self.write(&mut shard, partition, now, &record), cascaded)),
+                Err(Refusal::OpenChildren) if cascade => {}
+                Err(refusal) => return Err((refusal, shard.last_seq)),
+            }
+            if let Ok(Decided::Record(record)) = decide::close(shard.partition(partition), id) {
+                self.write(&mut shard, partition, now, &record);
+            }
+            for _ in 0..LEAVES_PER_HOLD {
+                let Some(leaf) = shard.partition(partition).leaf_below(id) else { break };
+                cascaded += u32::from(self.settle_one(&mut shard, leaf, true));
+            }
+            drop(shard);
+            self.wake_committer();
         }
     }
 
-    /// Settles a session whose end has come. Another thread may have done so first.
+    /// Settles one session that nothing is open below, under the lock. Returns whether it did.
+    fn settle_one(&self, shard: &mut Shard, id: SessionId, cascading: bool) -> bool {
+        let partition = id.partition();
+        let now = shard.partition(partition).decision_time(self.now());
+        let record = decide::settle(shard.partition(partition), id, now, cascading);
+        let Ok(record) = record else { return false };
+        self.write(shard, partition, now, &record);
+        true
+    }
+
+    /// Settles a session whose end has come and one of those below it, or it, under the lock. Returns whether it did.
+    pub(crate) fn settle_locked(&self, shard: &mut Shard, id: SessionId) -> bool {
+        let leaf = shard.partition(id.partition()).leaf_below(id);
+        self.settle_one(shard, leaf.unwrap_or(id), leaf.is_some())
+    }
+
+    /// Settles a session whose end has come, and those below it. Another thread may have done so first.
     pub(crate) fn settle_due(&self, id: SessionId) {
-        if self.close(id).is_ok() {
+        if self.close(id, true).is_ok() {
             self.deliver(id.partition());
             self.wake_committer();
         }

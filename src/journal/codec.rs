@@ -4,7 +4,8 @@
 //! len:u16 | kind:u8 | version:u8 | at:u64 | partition:small | actor:small | body | check:u32
 //! ```
 //!
-//! `len` counts all of it; `check` is the low half of the XXH3 of all before it; `small` is seven bits a byte.
+//! `len` counts all of it; `check` is the low half of the XXH3 of all before it; `small` is seven bits a byte. Versions are
+//! counted for each kind.
 //! Never: what a record means; a record decoded here is applied, or refused, elsewhere.
 
 mod body;
@@ -12,9 +13,6 @@ mod body;
 use crate::wire::{Damage, Put as _, Take};
 use tallystick_core::{Record, Stamp, Time};
 use xxhash_rust::xxh3::xxh3_64;
-
-/// Is the version that is written.
-pub const VERSION: u8 = 1;
 
 /// Bounds an encoded record. *Units*: bytes.
 pub const RECORD_BYTES_MAX: usize = u16::MAX as usize;
@@ -30,7 +28,7 @@ fn check(bytes: &[u8]) -> u32 {
 /// Writes one record to the end of `out`. *Panics*: past `RECORD_BYTES_MAX`; commands are bounded far below it.
 pub fn encode(stamp: &Stamp, record: &Record<'_>, out: &mut Vec<u8>) {
     let start = out.len();
-    out.put(&[0, 0, record.kind(), VERSION]);
+    out.put(&[0, 0, record.kind(), body::version(record.kind())]);
     out.put_u64(stamp.at.ns());
     out.put_small(stamp.partition.into());
     out.put_small(stamp.actor.into());
@@ -59,13 +57,13 @@ pub fn decode(bytes: &[u8]) -> Result<(Stamp, Record<'_>, usize), Damage> {
     }
     let mut take = Take::new(covered);
     let [_, _, kind, version] = take.array("a record's header")?;
-    if version != VERSION {
+    if version == 0 || version > body::version(kind) {
         return Err(Damage { what: "a record's version", at: 3 });
     }
     let at = Time::from_ns(take.u64("a record's time")?);
     let partition = take.narrow("a record's partition")?;
     let actor = take.narrow("a record's actor")?;
-    let record = body::take(kind, &mut take)?;
+    let record = body::take(kind, version, &mut take)?;
     take.end("a record's end")?;
     Ok((Stamp { partition, at, actor }, record, len))
 }

@@ -5,12 +5,14 @@
 pub mod codec;
 pub mod group;
 pub mod memory;
+pub mod projection;
 pub mod rows;
 pub mod storage;
 pub mod watermark;
-mod wire;
+pub mod wire;
 
 pub use group::{Chain, GroupView, GroupWriter};
+pub use projection::{Entry, NeededFrom, ProjectionStore, VisitEntry};
 pub use storage::{
     Checkpoint, Checkpoints, Durability, Floor, Journal, Row, StorageFault, Tables, TrimStep, Visit,
 };

@@ -1,6 +1,10 @@
 //! Owns: the storage traits kept in memory, with faults on demand, for tests and simulation.
 //! Never: used by a server.
 
+mod projection;
+
+pub use projection::MemoryProjection;
+
 use crate::{Checkpoint, Checkpoints, Durability, Floor, Journal, StorageFault, Tables, TrimStep, Visit};
 use std::{
     collections::BTreeMap,
@@ -47,12 +51,15 @@ impl Journal for MemoryJournal {
     }
 
     fn read(&self, from_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
-        let groups = held(&self.groups).clone();
-        let start = groups.range(..=from_seq).next_back().map_or(0, |(seq, _)| *seq);
-        for (seq, group) in groups.range(start..) {
-            if visit(*seq, group)?.is_break() {
+        let copy = |(seq, group): (&u64, &Vec<u8>)| (*seq, group.clone());
+        let start = held(&self.groups).range(..=from_seq).next_back().map_or(0, |(seq, _)| *seq);
+        // The lock is not held while a visitor works, which may well append.
+        let mut next = held(&self.groups).range(start..).next().map(copy);
+        while let Some((seq, group)) = next {
+            if visit(seq, &group)?.is_break() {
                 break;
             }
+            next = held(&self.groups).range((Bound::Excluded(seq), Bound::Unbounded)).next().map(copy);
         }
         Ok(())
     }
@@ -86,6 +93,7 @@ struct Kept {
     rows: BTreeMap<(u16, u8, u32), Vec<u8>>,
     settlements: BTreeMap<[u8; 16], Vec<u8>>,
     by_seq: BTreeMap<u64, [u8; 16]>,
+    command_keys: BTreeMap<(u16, [u8; 16]), Vec<u8>>,
     floor: Option<Floor>,
 }
 
@@ -111,6 +119,9 @@ impl Checkpoints for MemoryIndex {
             for (id, seq, settlement) in &checkpoint.settlements {
                 kept.settlements.insert(*id, settlement.clone());
                 kept.by_seq.insert(*seq, *id);
+            }
+            for (hash, encoded) in &checkpoint.command_keys {
+                kept.command_keys.insert((checkpoint.partition, *hash), encoded.clone());
             }
         }
         Ok(())
@@ -160,5 +171,9 @@ impl Tables for MemoryIndex {
             }
         }
         Ok(())
+    }
+
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        Ok(held(&self.0).command_keys.get(&(partition, hash)).cloned())
     }
 }

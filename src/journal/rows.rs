@@ -1,13 +1,18 @@
-//! Owns: the bytes of checkpoint rows, heads and settlements: a version byte, then postcard's encoding of core's values.
-//! A changed shape is a new version, and the old one is still read. Checksums are the store's.
+//! Owns: the bytes of checkpoint rows, heads, settlements and keys of commands: a version byte, then postcard's encoding of
+//! core's values. Versions are counted for each shape. A changed shape is a new version, and the old one is still read.
+//! Checksums are the store's.
 //! Never: which rows belong into a checkpoint.
+
+mod v1;
 
 use crate::StorageFault;
 use postcard::{take_from_bytes, to_extend};
 use serde::{Serialize, de::DeserializeOwned};
-use tallystick_core::{cut::RowValue, partition::Head, settlement::Settlement};
-
-const VERSION: u8 = 1;
+use tallystick_core::{
+    cut::RowValue,
+    partition::{CommandKey, Head},
+    settlement::Settlement,
+};
 
 /// Returns the number of the table a row belongs to. The numbers are stored. Places: 7 tokens, 8 holds, 9 approvals.
 pub fn table(row: &RowValue) -> u8 {
@@ -18,48 +23,82 @@ pub fn table(row: &RowValue) -> u8 {
         RowValue::Notice(_) => 4,
         RowValue::Writer(_) => 5,
         RowValue::CommandKey(_) => 6,
+        RowValue::Deposit(_) => 10,
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+fn encode<T: Serialize>(version: u8, value: &T) -> Vec<u8> {
     // Writing into memory has nothing to fail on.
-    to_extend(value, vec![VERSION]).unwrap_or_else(|fault| panic!("bug: a row has no bytes: {fault}"))
+    to_extend(value, vec![version]).unwrap_or_else(|fault| panic!("bug: a row has no bytes: {fault}"))
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageFault> {
-    let corrupt = |finding: String| StorageFault::Corrupt { place: format!("checkpoint {what}"), finding };
+fn corrupt(what: &str, finding: String) -> StorageFault {
+    StorageFault::Corrupt { place: format!("checkpoint {what}"), finding }
+}
+
+fn whole<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageFault> {
+    match take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, more)) => Err(corrupt(what, format!("{} bytes follow its end", more.len()))),
+        Err(fault) => Err(corrupt(what, fault.to_string())),
+    }
+}
+
+fn split<'a>(newest: u8, bytes: &'a [u8], what: &str) -> Result<(u8, &'a [u8]), StorageFault> {
     match bytes.split_first() {
-        Some((&VERSION, rest)) => match take_from_bytes(rest) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, more)) => Err(corrupt(format!("{} bytes follow its end", more.len()))),
-            Err(fault) => Err(corrupt(fault.to_string())),
-        },
-        Some((version, _)) => Err(corrupt(format!("format version {version} is newer than {VERSION}"))),
-        None => Err(corrupt("no bytes".into())),
+        Some((0, _)) => Err(corrupt(what, "there is no format version 0".into())),
+        Some((version, _)) if *version > newest => {
+            Err(corrupt(what, format!("format version {version} is newer than {newest}")))
+        }
+        Some((version, rest)) => Ok((*version, rest)),
+        None => Err(corrupt(what, "no bytes".into())),
+    }
+}
+
+/// Reads a shape that has not changed yet.
+fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageFault> {
+    let (_, rest) = split(1, bytes, what)?;
+    whole(rest, what)
+}
+
+/// Reads a shape in its second version, or in its first, which `newer` turns.
+fn decode_second<First: DeserializeOwned, T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &str,
+    newer: fn(First) -> T,
+) -> Result<T, StorageFault> {
+    match split(2, bytes, what)? {
+        (1, rest) => whole(rest, what).map(newer),
+        (_, rest) => whole(rest, what),
     }
 }
 
 /// Encodes a row.
 pub fn encode_row(row: &RowValue) -> Vec<u8> {
     match row {
-        RowValue::Account(entry) => encode(entry),
-        RowValue::Session(entry) => encode(entry),
-        RowValue::Payee(entry) => encode(entry),
-        RowValue::Notice(entry) => encode(entry),
-        RowValue::Writer(entry) => encode(entry),
-        RowValue::CommandKey(entry) => encode(entry),
+        RowValue::Account(entry) => encode(2, entry),
+        RowValue::Session(entry) => encode(2, entry),
+        RowValue::Payee(entry) => encode(1, entry),
+        RowValue::Notice(entry) => encode(1, entry),
+        RowValue::Writer(entry) => encode(1, entry),
+        RowValue::CommandKey(entry) => encode(2, entry),
+        RowValue::Deposit(entry) => encode(1, entry),
     }
 }
 
 /// Decodes a row of a table. *Errors*: `Corrupt`.
 pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
     Ok(match table {
-        1 => RowValue::Account(decode(bytes, "row of an account")?),
-        2 => RowValue::Session(decode(bytes, "row of a session")?),
+        1 => RowValue::Account(decode_second(bytes, "row of an account", v1::slot::<v1::Account, _>)?),
+        2 => RowValue::Session(decode_second(bytes, "row of a session", v1::slot::<v1::Session, _>)?),
         3 => RowValue::Payee(decode(bytes, "row of a payee")?),
         4 => RowValue::Notice(decode(bytes, "row of a notice")?),
         5 => RowValue::Writer(decode(bytes, "row of a writer")?),
-        6 => RowValue::CommandKey(decode(bytes, "row of a command key")?),
+        6 => {
+            let key = decode_second(bytes, "row of a command key", v1::slot::<v1::CommandKey, _>)?;
+            RowValue::CommandKey(key)
+        }
+        10 => RowValue::Deposit(decode(bytes, "row of a deposit")?),
         _ => {
             let place = format!("checkpoint table {table}");
             return Err(StorageFault::Corrupt { place, finding: "there is no such table".into() });
@@ -69,20 +108,80 @@ pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
 
 /// Encodes a head.
 pub fn encode_head(head: &Head) -> Vec<u8> {
-    encode(head)
+    encode(2, head)
 }
 
 /// Decodes a head. *Errors*: `Corrupt`.
 pub fn decode_head(bytes: &[u8]) -> Result<Head, StorageFault> {
-    decode(bytes, "head")
+    decode_second(bytes, "head", |first: v1::Head| first.into())
 }
 
 /// Encodes a settlement.
 pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
-    encode(settlement)
+    encode(2, settlement)
 }
 
 /// Decodes a settlement. *Errors*: `Corrupt`.
 pub fn decode_settlement(bytes: &[u8]) -> Result<Settlement, StorageFault> {
-    decode(bytes, "settlement")
+    decode_second(bytes, "settlement", |first: v1::Settlement| first.into())
+}
+
+/// Encodes the key of a command, to be filed.
+pub fn encode_command_key(key: &CommandKey) -> Vec<u8> {
+    encode(2, key)
+}
+
+/// Decodes the filed key of a command. *Errors*: `Corrupt`.
+pub fn decode_command_key(bytes: &[u8]) -> Result<CommandKey, StorageFault> {
+    decode_second(bytes, "command key", |first: v1::CommandKey| first.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tallystick_core::{
+        Amount, DeclineCode, Level, Next, Time, account::Funding, deposit::DepositState, payee::PayeeStatus,
+        session::Mode, settlement::Reason,
+    };
+
+    fn first_bytes<T: Serialize>(values: &[T]) -> Vec<u8> {
+        values.iter().map(|value| encode(1, value)[1]).collect()
+    }
+
+    /// Postcard stores a variant by its place: a new one goes to the end of its enum, whatever its number is.
+    #[test]
+    fn variants_keep_their_places() {
+        assert_eq!(
+            first_bytes(&[Funding::Prepaid, Funding::CreditLine, Funding::ExternalAuthority]),
+            [0, 1, 2]
+        );
+        assert_eq!(first_bytes(&[Mode::Reserved, Mode::Shared]), [0, 1]);
+        assert_eq!(first_bytes(&[Reason::Closed, Reason::Expired, Reason::Cascade]), [0, 1, 2]);
+        assert_eq!(first_bytes(&[Level::Account, Level::Token, Level::Session, Level::Payee]), [0, 1, 2, 3]);
+        let states =
+            [DepositState::Pending, DepositState::Available, DepositState::Returned, DepositState::Failed];
+        assert_eq!(first_bytes(&states), [0, 1, 2, 3]);
+        let statuses = [PayeeStatus::Pending, PayeeStatus::Active, PayeeStatus::Blocked, PayeeStatus::Closed];
+        assert_eq!(first_bytes(&statuses), [0, 1, 2, 3]);
+        let (amount, at) = (Amount::ZERO, Time::ZERO);
+        let nexts = [
+            Next::Nothing,
+            Next::TopUp(amount),
+            Next::WaitUntil(at),
+            Next::SmallerAmount(amount),
+            Next::NewKey,
+        ];
+        assert_eq!(first_bytes(&nexts), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_decline_is_stored_by_its_number() {
+        for code in DeclineCode::ALL {
+            let bytes = encode(2, code);
+            assert_eq!(decode_second::<u16, u16>(&bytes, "code", |code| code), Ok(code.number()));
+            assert_eq!(decode_second::<DeclineCode, DeclineCode>(&bytes, "code", |code| code), Ok(*code));
+        }
+        let unknown = encode(1, &199u16);
+        assert!(decode::<DeclineCode>(&unknown, "code").is_err());
+    }
 }

@@ -97,6 +97,8 @@ pub struct Checkpoint {
     pub rows: Vec<Row>,
     /// Settlements made since the checkpoint before: (id, seq, encoded settlement). They go to `Tables`.
     pub settlements: Vec<([u8; 16], u64, Vec<u8>)>,
+    /// Keys of commands remembered since the checkpoint before: (key hash, encoded). They go to `Tables`, for good.
+    pub command_keys: Vec<([u8; 16], Vec<u8>)>,
 }
 
 /// The point that recovery must reach, kept apart from the journal so that a journal cut short is noticed.
@@ -134,4 +136,7 @@ pub trait Tables: Send + Sync {
 
     /// Visits encoded settlements by seq, beginning after `after_seq`.
     fn settlements_after(&self, after_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault>;
+
+    /// Finds what was filed under a command's key hash in a partition.
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault>;
 }

@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 /// Says that the journal cannot be written any more: whatever waited has an unknown outcome.
@@ -93,6 +94,13 @@ impl Watermark {
             }
             waiting = self.moved.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// As `wait`, for at most `span`; pending when that has passed.
+    pub fn wait_timeout(&self, seq: u64, span: Duration) -> Poll<Result<(), JournalFailed>> {
+        let waiting = self.waiting();
+        let _waiting = self.moved.wait_timeout_while(waiting, span, |_| self.state(seq).is_pending());
+        self.state(seq)
     }
 
     /// Moves the watermark, and wakes whoever waited for it. *Panics*: if it would run back.

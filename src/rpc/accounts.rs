@@ -1,7 +1,12 @@
 //! Owns: the `Accounts` service. Never: a rule.
 
 use crate::{decode, encode, service::Shared};
-use tallystick_core::command;
+use tallystick_core::{
+    command,
+    deposit::DepositState,
+    record::{ExternalFacts, MethodFacts},
+};
+use tallystick_engine::{Answer, DepositAnswer, Engine, Ticket};
 use tallystick_proto::v1::{self, accounts_server::Accounts};
 use tonic::{Request, Response, Status};
 
@@ -13,12 +18,7 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::CreateAccountRequest>,
     ) -> Result<Response<v1::CreateAccountResponse>, Status> {
-        let ask = |engine: &tallystick_engine::Engine, r: v1::CreateAccountRequest| {
-            let currency = decode::currency(&r.currency)?;
-            let key = r.idempotency_key.as_bytes();
-            Ok(engine.create_account(&command::CreateAccount { key, currency, reference: &r.reference }))
-        };
-        let answer = self.0.unary(request, ask).await?;
+        let answer = self.0.unary(request, |engine, r| ask_create(engine, &r)).await?;
         Ok(Response::new(v1::CreateAccountResponse {
             account: Some(encode::account(&answer.value)),
             seq: answer.seq,
@@ -31,8 +31,101 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::DepositRequest>,
     ) -> Result<Response<v1::DepositResponse>, Status> {
-        let ask = |engine: &tallystick_engine::Engine, r: v1::DepositRequest| {
+        let ask = |engine: &Engine, r: v1::DepositRequest| {
             Ok(engine.deposit(&command::Deposit {
+                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+                key: r.idempotency_key.as_bytes(),
+                amount: decode::amount(r.amount_nanos),
+                currency: decode::currency(&r.currency)?,
+                pending: r.pending,
+            }))
+        };
+        let answer = self.0.unary(request, ask).await?;
+        let (account, deposit) = shown(&answer.value);
+        Ok(Response::new(v1::DepositResponse {
+            account,
+            deposit,
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn confirm_deposit(
+        &self,
+        request: Request<v1::ConfirmDepositRequest>,
+    ) -> Result<Response<v1::ConfirmDepositResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::ConfirmDepositRequest| {
+            ask_move(engine, &r.deposit_id, DepositState::Available)
+        };
+        let answer = self.0.unary(request, ask).await?;
+        let (account, deposit) = shown(&answer.value);
+        Ok(Response::new(v1::ConfirmDepositResponse {
+            account,
+            deposit,
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn fail_deposit(
+        &self,
+        request: Request<v1::FailDepositRequest>,
+    ) -> Result<Response<v1::FailDepositResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::FailDepositRequest| {
+            ask_move(engine, &r.deposit_id, DepositState::Failed)
+        };
+        let answer = self.0.unary(request, ask).await?;
+        let (account, deposit) = shown(&answer.value);
+        Ok(Response::new(v1::FailDepositResponse {
+            account,
+            deposit,
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn return_deposit(
+        &self,
+        request: Request<v1::ReturnDepositRequest>,
+    ) -> Result<Response<v1::ReturnDepositResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::ReturnDepositRequest| {
+            ask_move(engine, &r.deposit_id, DepositState::Returned)
+        };
+        let answer = self.0.unary(request, ask).await?;
+        let (account, deposit) = shown(&answer.value);
+        Ok(Response::new(v1::ReturnDepositResponse {
+            account,
+            deposit,
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn list_deposits(
+        &self,
+        request: Request<v1::ListDepositsRequest>,
+    ) -> Result<Response<v1::ListDepositsResponse>, Status> {
+        let account = decode::account(&request.get_ref().account_id, "account_id").map_err(decode::refuse)?;
+        let ask = |engine: &Engine, r: v1::ListDepositsRequest| {
+            Ok(engine.deposits(account, decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?))
+        };
+        let page = self.0.unary(request, ask).await?;
+        Ok(Response::new(v1::ListDepositsResponse {
+            deposits: page.rows.iter().map(|row| encode::deposit(row, account)).collect(),
+            next_page_token: encode::page_token(page.next),
+        }))
+    }
+
+    async fn withdraw(
+        &self,
+        request: Request<v1::WithdrawRequest>,
+    ) -> Result<Response<v1::WithdrawResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::WithdrawRequest| {
+            Ok(engine.withdraw(&command::Withdraw {
                 account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
                 key: r.idempotency_key.as_bytes(),
                 amount: decode::amount(r.amount_nanos),
@@ -40,7 +133,50 @@ impl Accounts for AccountsFace {
             }))
         };
         let answer = self.0.unary(request, ask).await?;
-        Ok(Response::new(v1::DepositResponse {
+        let decline = answer.value.decline;
+        Ok(Response::new(v1::WithdrawResponse {
+            outcome: encode::outcome(decline.as_ref()).into(),
+            account: Some(encode::account(&answer.value.account)),
+            code: decline.map_or(0, |no| encode::code(no.code).into()),
+            level: decline.map_or(0, |no| encode::level(no.level).into()),
+            next: decline.map(|no| encode::next(no.next)),
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn repay(&self, request: Request<v1::RepayRequest>) -> Result<Response<v1::RepayResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::RepayRequest| {
+            Ok(engine.repay(&command::Repay {
+                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+                key: r.idempotency_key.as_bytes(),
+                amount: decode::amount(r.amount_nanos),
+                currency: decode::currency(&r.currency)?,
+            }))
+        };
+        let answer = self.0.unary(request, ask).await?;
+        Ok(Response::new(v1::RepayResponse {
+            account: Some(encode::account(&answer.value)),
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.0.engine).into(),
+        }))
+    }
+
+    async fn set_credit_limit(
+        &self,
+        request: Request<v1::SetCreditLimitRequest>,
+    ) -> Result<Response<v1::SetCreditLimitResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::SetCreditLimitRequest| {
+            Ok(engine.set_credit_limit(&command::SetCreditLimit {
+                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+                key: r.idempotency_key.as_bytes(),
+                limit: decode::amount(r.credit_limit_nanos),
+            }))
+        };
+        let answer = self.0.unary(request, ask).await?;
+        Ok(Response::new(v1::SetCreditLimitResponse {
             account: Some(encode::account(&answer.value)),
             seq: answer.seq,
             replayed: answer.replayed,
@@ -52,7 +188,7 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::GetAccountRequest>,
     ) -> Result<Response<v1::GetAccountResponse>, Status> {
-        let ask = |engine: &tallystick_engine::Engine, r: v1::GetAccountRequest| {
+        let ask = |engine: &Engine, r: v1::GetAccountRequest| {
             Ok(engine.account(decode::account(&r.account_id, "account_id").map_err(decode::refuse)?))
         };
         let account = self.0.unary(request, ask).await?;
@@ -63,7 +199,7 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::ListAccountsRequest>,
     ) -> Result<Response<v1::ListAccountsResponse>, Status> {
-        let ask = |engine: &tallystick_engine::Engine, r: v1::ListAccountsRequest| {
+        let ask = |engine: &Engine, r: v1::ListAccountsRequest| {
             Ok(engine.accounts(decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?))
         };
         let page = self.0.unary(request, ask).await?;
@@ -72,4 +208,47 @@ impl Accounts for AccountsFace {
             next_page_token: encode::page_token(page.next),
         }))
     }
+}
+
+fn ask_create(
+    engine: &Engine,
+    r: &v1::CreateAccountRequest,
+) -> Result<Ticket<Answer<tallystick_core::account::Account>>, Status> {
+    let external = match &r.external_authority {
+        None => None,
+        Some(external) => {
+            let field = "external_authority.usable_until";
+            let facts = ExternalFacts {
+                reference: &external.reference,
+                usable_until: decode::time(external.usable_until, field)?,
+                margin: decode::optional_span(external.margin, "external_authority.margin")?,
+            };
+            Some((decode::amount(external.amount_nanos), facts))
+        }
+    };
+    let nothing = v1::PaymentMethod::default();
+    let method = r.payment_method.as_ref().unwrap_or(&nothing);
+    Ok(engine.create_account(&command::CreateAccount {
+        key: r.idempotency_key.as_bytes(),
+        currency: decode::currency(&r.currency)?,
+        reference: &r.reference,
+        funding: decode::funding(r.funding)?,
+        credit_limit: decode::amount(r.credit_limit_nanos),
+        external,
+        method: MethodFacts {
+            kind: &method.kind,
+            brand: &method.brand,
+            last_four: &method.last_four,
+            funding_type: &method.funding_type,
+        },
+    }))
+}
+
+fn ask_move(engine: &Engine, id: &str, to: DepositState) -> Result<Ticket<Answer<DepositAnswer>>, Status> {
+    Ok(engine.move_deposit(decode::deposit(id, "deposit_id").map_err(decode::refuse)?, to))
+}
+
+fn shown(answer: &DepositAnswer) -> (Option<v1::Account>, Option<v1::DepositInfo>) {
+    let deposit = answer.deposit.as_ref().map(|deposit| encode::deposit(deposit, answer.account.id));
+    (Some(encode::account(&answer.account)), deposit)
 }

@@ -1,14 +1,15 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
-    decode, encode,
+    decode, encode, journey,
+    meter::Delivery,
     service::Shared,
     status,
     stream::{DebitStream, Streams},
 };
 use tallystick_core::{
     Amount, PayeeId,
-    command::{Debit, Intent, OpenSession},
+    command::{Debit, Intent, OpenSession, TopUp},
     writer::Numbered,
 };
 use tallystick_engine::{Answer, Engine, OpenAnswer, SessionShown, Ticket};
@@ -58,9 +59,10 @@ impl Authorizer for AuthorizerFace {
             SessionShown::Open(view) => {
                 v1::GetSessionResponse { session: Some(encode::session(&view)), settlement: None }
             }
-            SessionShown::Settled(settlement) => {
-                v1::GetSessionResponse { session: None, settlement: Some(encode::settlement(&settlement)) }
-            }
+            SessionShown::Settled(settlement) => v1::GetSessionResponse {
+                session: None,
+                settlement: Some(self.shared.settlement(&settlement)),
+            },
         };
         Ok(Response::new(response))
     }
@@ -85,8 +87,12 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let answer = self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(&r)?))).await?;
+        let delivery = Delivery::begin(&self.shared.meter);
+        self.shared.meter.replayed(answer.replayed.into());
         let decision = encode::decision(&answer, encode::durability(&self.shared.engine));
-        Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }))
+        let mut response = Response::new(v1::AuthorizeResponse { decision: Some(decision) });
+        response.extensions_mut().insert(delivery);
+        Ok(response)
     }
 
     type AuthorizeStreamStream = DebitStream;
@@ -95,8 +101,9 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<Streaming<v1::AuthorizeStreamRequest>>,
     ) -> Result<Response<DebitStream>, Status> {
+        journey::meet(&request);
         if self.shared.gate.is_draining() {
-            return Err(status::draining());
+            return self.shared.tell_refusal(Err(status::draining()));
         }
         Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
     }
@@ -106,14 +113,71 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::SettleRequest>,
     ) -> Result<Response<v1::SettleResponse>, Status> {
         let ask = |engine: &Engine, r: v1::SettleRequest| {
-            Ok(engine.settle(decode::session(&r.session_id, "session_id").map_err(decode::refuse)?))
+            let session = decode::session(&r.session_id, "session_id").map_err(decode::refuse)?;
+            Ok(engine.settle(session, r.cascade))
         };
         let answer = self.shared.unary(request, ask).await?;
         Ok(Response::new(v1::SettleResponse {
-            settlement: Some(encode::settlement(&answer.value)),
+            settlement: Some(self.shared.settlement(&answer.value.settlement)),
+            replayed: answer.replayed,
+            durability: encode::durability(&self.shared.engine).into(),
+            cascaded_count: answer.value.cascaded,
+        }))
+    }
+
+    async fn top_up(
+        &self,
+        request: Request<v1::TopUpRequest>,
+    ) -> Result<Response<v1::TopUpResponse>, Status> {
+        let ask = |engine: &Engine, r: v1::TopUpRequest| {
+            Ok(engine.top_up(&TopUp {
+                session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
+                key: r.idempotency_key.as_bytes(),
+                add: decode::amount(r.add_nanos),
+                extend_by: decode::optional_span(r.extend_by, "extend_by")?,
+            }))
+        };
+        let answer = self.shared.unary(request, ask).await?;
+        let decline = answer.value.decline;
+        Ok(Response::new(v1::TopUpResponse {
+            outcome: encode::outcome(decline.as_ref()).into(),
+            session: open_session(&answer.value.session),
+            code: decline.map_or(0, |no| encode::code(no.code).into()),
+            level: decline.map_or(0, |no| encode::level(no.level).into()),
+            next: decline.map(|no| encode::next(no.next)),
+            seq: answer.seq,
             replayed: answer.replayed,
             durability: encode::durability(&self.shared.engine).into(),
         }))
+    }
+
+    async fn reverse(
+        &self,
+        request: Request<v1::ReverseRequest>,
+    ) -> Result<Response<v1::ReverseResponse>, Status> {
+        self.reverse_debit(request).await.map(Response::new)
+    }
+
+    async fn lookup_debit(
+        &self,
+        request: Request<v1::LookupDebitRequest>,
+    ) -> Result<Response<v1::LookupDebitResponse>, Status> {
+        self.look_up(request).await.map(Response::new)
+    }
+
+    async fn list_debits(
+        &self,
+        request: Request<v1::ListDebitsRequest>,
+    ) -> Result<Response<v1::ListDebitsResponse>, Status> {
+        self.debits_of(request).await.map(Response::new)
+    }
+}
+
+/// Shows a session that is open; nothing of one that is settled.
+pub(crate) fn open_session(shown: &SessionShown) -> Option<v1::Session> {
+    match shown {
+        SessionShown::Open(view) => Some(encode::session(view)),
+        SessionShown::Settled(_) => None,
     }
 }
 
@@ -127,11 +191,12 @@ fn ask_open(engine: &Engine, r: &v1::OpenSessionRequest) -> Result<Ticket<Answer
     let nobody = v1::Authority::default();
     let authority = r.authority.as_ref().unwrap_or(&nobody);
     Ok(engine.open_session(&OpenSession {
-        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        parent: decode::parent(r)?,
+        mode: decode::mode(r.mode)?,
         key: r.idempotency_key.as_bytes(),
         currency: decode::currency(&r.currency)?,
         cap: decode::amount(r.cap_nanos),
-        ttl: decode::span(r.ttl, "ttl")?,
+        ttl: decode::optional_span(r.ttl, "ttl")?,
         not_before: decode::time(r.not_before, "not_before")?,
         payees: payees.map_err(decode::refuse)?,
         payee_caps: payee_caps.map_err(decode::refuse)?,
@@ -166,5 +231,6 @@ fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
         intent,
         reference: &r.reference,
         evidence: decode::hash(&r.evidence_hash, "evidence_hash").map_err(decode::refuse)?,
+        partial: r.accept_partial,
     })
 }

@@ -78,7 +78,7 @@ pub fn registered(currency: Currency) -> Option<Registered> {
 }
 
 /// Returns a currency's text. A number that was journalled is known for ever; an unknown one is shown as itself.
-pub(crate) fn text(currency: Currency) -> String {
+pub fn text(currency: Currency) -> String {
     registered(currency).map_or_else(|| format!("#{}", currency.number()), |found| found.text())
 }
 

@@ -2,9 +2,11 @@
 
 use crate::{currency, status};
 use tallystick_core::{
-    AccountId, Amount, Currency, PayeeId, SessionId, SettlementId, Span, Time, WriterId, id::IdFault,
+    AccountId, Amount, Currency, DebitId, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId, Span,
+    Time, WriterId, account::Funding, id::IdFault, session::Mode,
 };
 use tallystick_engine::Cursor;
+use tallystick_proto::v1;
 use tonic::Status;
 
 macro_rules! id {
@@ -25,6 +27,8 @@ id!(payee, PayeeId, "must begin with pay_");
 id!(session, SessionId, "must begin with ses_");
 id!(settlement, SettlementId, "must begin with set_, or with ses_ for a session's");
 id!(writer, WriterId, "must begin with wri_");
+id!(deposit, DepositId, "must begin with dep_");
+id!(debit, DebitId, "must begin with deb_");
 
 /// Makes a status of (field, rule).
 pub(crate) fn refuse((field, rule): (&'static str, &'static str)) -> Status {
@@ -58,12 +62,44 @@ pub(crate) fn time(at: Option<prost_types::Timestamp>, field: &'static str) -> R
         .ok_or_else(|| status::malformed(field, "must be a valid instant after 1970 and before 2554"))
 }
 
-/// Reads a span.
-pub(crate) fn span(span: Option<prost_types::Duration>, field: &'static str) -> Result<Span, Status> {
-    let span = span.ok_or_else(|| status::malformed(field, "must be given"))?;
+/// Reads a span; zero when absent.
+pub(crate) fn optional_span(
+    span: Option<prost_types::Duration>,
+    field: &'static str,
+) -> Result<Span, Status> {
+    let Some(span) = span else { return Ok(Span::from_ns(0)) };
     let ns = nanoseconds(span.seconds, span.nanos);
     ns.map(Span::from_ns)
         .ok_or_else(|| status::malformed(field, "must be a valid duration, and not negative"))
+}
+
+/// Reads what a session is to stand under.
+pub(crate) fn parent(r: &v1::OpenSessionRequest) -> Result<EnvelopeId, Status> {
+    match (r.account_id.as_str(), r.parent_session_id.as_str()) {
+        ("", "") => Err(status::malformed("account_id", "or parent_session_id must be given")),
+        (id, "") => account(id, "account_id").map(EnvelopeId::Account).map_err(refuse),
+        ("", id) => session(id, "parent_session_id").map(EnvelopeId::Session).map_err(refuse),
+        (_, _) => Err(status::malformed("parent_session_id", "must be left out when account_id is given")),
+    }
+}
+
+/// Reads how a session is to stand to its parent.
+pub(crate) fn mode(number: i32) -> Result<Mode, Status> {
+    match v1::EnvelopeMode::try_from(number) {
+        Ok(v1::EnvelopeMode::Unspecified | v1::EnvelopeMode::Reserved) => Ok(Mode::Reserved),
+        Ok(v1::EnvelopeMode::Shared) => Ok(Mode::Shared),
+        Err(_) => Err(status::malformed("mode", "must be RESERVED or SHARED")),
+    }
+}
+
+/// Reads where an account's money comes from.
+pub(crate) fn funding(number: i32) -> Result<Funding, Status> {
+    match v1::Funding::try_from(number) {
+        Ok(v1::Funding::Unspecified | v1::Funding::Prepaid) => Ok(Funding::Prepaid),
+        Ok(v1::Funding::CreditLine) => Ok(Funding::CreditLine),
+        Ok(v1::Funding::ExternalAuthority) => Ok(Funding::ExternalAuthority),
+        Err(_) => Err(status::malformed("funding", "must be PREPAID, CREDIT_LINE or EXTERNAL_AUTHORITY")),
+    }
 }
 
 fn nanoseconds(seconds: i64, nanos: i32) -> Option<u64> {

@@ -3,10 +3,12 @@
 use crate::{currency, status};
 use prost_types::Timestamp;
 use tallystick_core::{
-    Decline, DeclineCode, Level, Next, Refusal, Time,
-    account::Account,
+    AccountId, Decline, DeclineCode, Level, Next, Refusal, Span, Time,
+    account::{Account, Funding, PaymentMethod},
+    deposit::{Deposit, DepositState},
     partition::SessionView,
     payee::{Payee, PayeeStatus},
+    session::Mode,
     settlement::{Reason, Settlement},
 };
 use tallystick_engine::Durability;
@@ -17,6 +19,14 @@ use tallystick_proto::v1;
 #[expect(clippy::cast_possible_wrap, reason = "2^64 ns are 18 billion seconds")]
 pub(crate) fn time(at: Time) -> Timestamp {
     Timestamp { seconds: (at.ns() / 1_000_000_000) as i64, nanos: (at.ns() % 1_000_000_000) as i32 }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "2^64 ns are 18 billion seconds")]
+fn span(span: Span) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: (span.ns() / 1_000_000_000) as i64,
+        nanos: (span.ns() % 1_000_000_000) as i32,
+    }
 }
 
 fn optional_time(at: Time) -> Option<Timestamp> {
@@ -51,6 +61,7 @@ pub(crate) fn code(code: DeclineCode) -> v1::DeclineCode {
         DeclineCode::PayeeCap => v1::DeclineCode::PayeeCap,
         DeclineCode::Cap => v1::DeclineCode::Cap,
         DeclineCode::TooManyChildren => v1::DeclineCode::TooManyChildren,
+        DeclineCode::TooDeep => v1::DeclineCode::TooDeep,
         DeclineCode::ApprovalRequired => v1::DeclineCode::ApprovalRequired,
     }
 }
@@ -79,13 +90,68 @@ pub(crate) fn account(account: &Account) -> v1::Account {
     v1::Account {
         account_id: account.id.to_string(),
         currency: currency::text(account.currency),
-        reference: account.reference.to_string(),
+        reference: account.terms.reference.to_string(),
         deposited_nanos_total: account.deposited.nanos().to_string(),
         reserved_nanos_total: account.reserved_by_children.nanos().to_string(),
         spent_nanos_total: account.spent_below.nanos().to_string(),
         available_nanos_total: account.available().nanos().to_string(),
         open_session_count: account.open_children,
         created_at: Some(time(account.created_at)),
+        funding: match account.funding {
+            Funding::Prepaid => v1::Funding::Prepaid,
+            Funding::CreditLine => v1::Funding::CreditLine,
+            Funding::ExternalAuthority => v1::Funding::ExternalAuthority,
+        }
+        .into(),
+        state: if account.deficit().nanos() > 0 {
+            v1::AccountState::Deficit
+        } else {
+            v1::AccountState::Active
+        }
+        .into(),
+        pending_nanos_total: account.pending.nanos().to_string(),
+        withdrawn_nanos_total: account.withdrawn.nanos().to_string(),
+        deficit_nanos_total: account.deficit().nanos().to_string(),
+        credit_limit_nanos_total: match account.funding {
+            Funding::CreditLine => account.limit.nanos(),
+            Funding::Prepaid | Funding::ExternalAuthority => 0,
+        }
+        .to_string(),
+        outstanding_nanos_total: account.outstanding().nanos().to_string(),
+        repaid_nanos_total: account.repaid.nanos().to_string(),
+        external_authority: account.terms.external.as_ref().map(|external| v1::ExternalAuthority {
+            reference: external.reference.to_string(),
+            amount_nanos: account.limit.at_most_amount().nanos(),
+            usable_until: Some(time(external.usable_until)),
+            margin: Some(span(external.margin)),
+        }),
+        payment_method: payment_method(&account.terms.method),
+    }
+}
+
+fn payment_method(method: &PaymentMethod) -> Option<v1::PaymentMethod> {
+    (*method != PaymentMethod::default()).then(|| v1::PaymentMethod {
+        kind: method.kind.to_string(),
+        brand: method.brand.to_string(),
+        last_four: method.last_four.to_string(),
+        funding_type: method.funding_type.to_string(),
+    })
+}
+
+pub(crate) fn deposit(deposit: &Deposit, account: AccountId) -> v1::DepositInfo {
+    let state = match deposit.state {
+        DepositState::Pending => v1::DepositState::Pending,
+        DepositState::Available => v1::DepositState::Available,
+        DepositState::Returned => v1::DepositState::Returned,
+        DepositState::Failed => v1::DepositState::Failed,
+    };
+    v1::DepositInfo {
+        deposit_id: deposit.id.to_string(),
+        account_id: account.to_string(),
+        amount_nanos: deposit.amount.nanos(),
+        state: state.into(),
+        created_at: Some(time(deposit.created_at)),
+        changed_at: Some(time(deposit.changed_at)),
     }
 }
 
@@ -116,9 +182,14 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         spent_nanos: part.spent.nanos(),
         debit_count: part.debit_count,
         cap_nanos: part.cap.nanos_or_zero(),
+        spent_below_nanos: part.spent_below.nanos(),
     });
     let authority = &view.about.authority;
-    let state = if view.ended { v1::SessionState::Expired } else { v1::SessionState::Open };
+    let state = match (view.closing, view.ended) {
+        (true, _) => v1::SessionState::Closing,
+        (false, true) => v1::SessionState::Expired,
+        (false, false) => v1::SessionState::Open,
+    };
     v1::Session {
         session_id: view.id.to_string(),
         account_id: view.account.to_string(),
@@ -143,6 +214,16 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
             approved_at: optional_time(authority.approved_at),
         }),
         reference: view.about.reference.to_string(),
+        parent_session_id: view.parent.map(|id| id.to_string()).unwrap_or_default(),
+        mode: match view.mode {
+            Mode::Reserved => v1::EnvelopeMode::Reserved,
+            Mode::Shared => v1::EnvelopeMode::Shared,
+        }
+        .into(),
+        depth: view.depth.into(),
+        spent_below_nanos: view.spent_below.nanos(),
+        reserved_by_children_nanos: view.reserved_by_children.nanos(),
+        open_child_count: view.open_children,
     }
 }
 
@@ -152,15 +233,21 @@ pub(crate) fn settled_session(settlement: &Settlement) -> v1::Session {
         payee_id: line.payee.to_string(),
         spent_nanos: line.amount.nanos(),
         debit_count: line.debit_count,
-        cap_nanos: 0,
+        ..v1::PayeeSpend::default()
     });
     v1::Session {
         session_id: settlement.session.to_string(),
         account_id: settlement.account.to_string(),
         state: v1::SessionState::Settled.into(),
         currency: currency::text(settlement.currency),
-        cap_nanos: settlement.total.nanos().saturating_add(settlement.released.nanos()),
+        cap_nanos: settlement
+            .total
+            .nanos()
+            .saturating_add(settlement.spent_below.nanos())
+            .saturating_add(settlement.released.nanos()),
         spent_nanos: settlement.total.nanos(),
+        spent_below_nanos: settlement.spent_below.nanos(),
+        parent_session_id: settlement.parent.map(|id| id.to_string()).unwrap_or_default(),
         debit_count: settlement.debit_count,
         opened_at: Some(time(settlement.opened_at)),
         payees: payees.collect(),
@@ -168,7 +255,8 @@ pub(crate) fn settled_session(settlement: &Settlement) -> v1::Session {
     }
 }
 
-pub(crate) fn settlement(settlement: &Settlement) -> v1::Settlement {
+/// Shows a settlement; `account` is its account, which says whether it is to be collected.
+pub(crate) fn settlement(settlement: &Settlement, account: Option<&Account>) -> v1::Settlement {
     let lines = settlement.lines.iter().map(|line| v1::SettlementLine {
         payee_id: line.payee.to_string(),
         amount_nanos: line.amount.nanos(),
@@ -177,6 +265,7 @@ pub(crate) fn settlement(settlement: &Settlement) -> v1::Settlement {
     let reason = match settlement.reason {
         Reason::Closed => v1::SettlementReason::Closed,
         Reason::Expired => v1::SettlementReason::Expired,
+        Reason::Cascade => v1::SettlementReason::Cascade,
     };
     v1::Settlement {
         settlement_id: settlement.id().to_string(),
@@ -191,10 +280,20 @@ pub(crate) fn settlement(settlement: &Settlement) -> v1::Settlement {
         opened_at: Some(time(settlement.opened_at)),
         settled_at: Some(time(settlement.settled_at)),
         seq: settlement.seq,
+        parent_session_id: settlement.parent.map(|id| id.to_string()).unwrap_or_default(),
+        spent_below_nanos: settlement.spent_below.nanos(),
+        collection: account
+            .and_then(|account| account.terms.external.as_ref())
+            .filter(|_| !settlement.total.is_zero())
+            .map(|external| v1::Collection {
+                authority_reference: external.reference.to_string(),
+                amount_nanos: settlement.total.nanos(),
+                usable_until: Some(time(external.usable_until)),
+            }),
     }
 }
 
-fn outcome(decline: Option<&Decline>) -> v1::Outcome {
+pub(crate) fn outcome(decline: Option<&Decline>) -> v1::Outcome {
     if decline.is_none() { v1::Outcome::Approved } else { v1::Outcome::Declined }
 }
 
@@ -206,7 +305,7 @@ pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::
         code: decline.map_or(0, |no| code(no.code).into()),
         level: decline.map_or(0, |no| level(no.level).into()),
         network_code: decline.map(|no| no.code.network_code().into()).unwrap_or_default(),
-        amount_nanos: answer.amount.nanos(),
+        amount_nanos: decline.map_or(answer.taken, |_| answer.amount).nanos(),
         remaining_nanos: answer.remaining.nanos(),
         payee_remaining_nanos: answer.payee_remaining.map(tallystick_core::Amount::nanos),
         held_nanos: answer.held.nanos(),
@@ -215,6 +314,9 @@ pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::
         durability: durability.into(),
         next: decline.map(|no| next(no.next)),
         decided_at: (!answer.replayed).then(|| time(answer.at)),
+        asked_nanos: answer.amount.nanos(),
+        final_unit: answer.is_final,
+        limit_id: answer.limit_of.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -227,6 +329,12 @@ pub(crate) fn debit_result(result: &Result<DebitAnswer, Refusal>) -> v1::DebitRe
             remaining_nanos: answer.remaining.nanos(),
             replayed: answer.replayed,
             refused: None,
+            partial_nanos: if answer.decline.is_none() && answer.taken < answer.amount {
+                answer.taken.nanos()
+            } else {
+                0
+            },
+            final_unit: answer.is_final,
         },
         Err(refusal) => {
             v1::DebitResult { refused: Some(status::in_batch(refusal)), ..v1::DebitResult::default() }

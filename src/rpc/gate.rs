@@ -24,6 +24,17 @@ impl Default for Limits {
     }
 }
 
+/// Says how full one kind of callers' share is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Whose it is: "unary" or "stream".
+    pub share: &'static str,
+    /// Bytes in flight.
+    pub bytes: usize,
+    /// Bytes that may be.
+    pub bytes_max: usize,
+}
+
 /// Is what a unary call is taken to cost. *Units*: bytes, its answer included.
 pub(crate) const UNARY_BYTES: usize = 2_048;
 /// Is the part of all bytes that only unary calls may have in flight: one in so many.
@@ -78,6 +89,15 @@ impl Gate {
     /// Returns how many bytes are in flight.
     pub fn bytes_in_flight(&self) -> usize {
         self.unary.in_flight() + self.streams.in_flight()
+    }
+
+    /// Returns how full each share is.
+    pub fn usage(&self) -> [Usage; 2] {
+        [("unary", &self.unary), ("stream", &self.streams)].map(|(name, share)| Usage {
+            share: name,
+            bytes: share.in_flight(),
+            bytes_max: share.bytes,
+        })
     }
 
     pub(crate) fn is_draining(&self) -> bool {

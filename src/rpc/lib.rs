@@ -9,14 +9,18 @@ mod deadline;
 mod decode;
 mod encode;
 mod gate;
+mod journey;
+mod lookup;
+mod meter;
 mod payees;
 mod service;
 mod settlements;
 mod status;
 mod stream;
 
-pub use currency::{Registered, registered};
-pub use gate::{Gate, Limits};
+pub use currency::{Registered, registered, text as currency_text};
+pub use gate::{Gate, Limits, Usage};
+pub use meter::{Meter, Unmetered};
 pub use service::Services;
 
 /// Bounds one request message. *Units*: encoded bytes.

@@ -1,13 +1,23 @@
 //! Owns: what all services share, and how they are put onto a server. Never: an answer.
 
 use crate::{
-    Gate, Limits, MESSAGE_BYTES_MAX, accounts::AccountsFace, authorizer::AuthorizerFace, deadline::Deadline,
-    payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
+    Gate, Limits, MESSAGE_BYTES_MAX,
+    accounts::AccountsFace,
+    authorizer::AuthorizerFace,
+    deadline::Deadline,
+    encode, journey,
+    meter::{Meter, Unmetered},
+    payees::PayeesFace,
+    settlements::SettlementsFace,
+    status,
+    stream::Streams,
 };
 use std::sync::Arc;
+use tallystick_core::settlement::Settlement;
 use tallystick_engine::{Engine, Ticket};
+use tallystick_projection::Lookups;
 use tallystick_proto::v1::{
-    accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
+    self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
 };
 use tonic::{Request, Status, transport::server::Router};
@@ -17,6 +27,8 @@ use tonic::{Request, Status, transport::server::Router};
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Gate,
+    pub(crate) lookups: Lookups,
+    pub(crate) meter: Arc<dyn Meter>,
 }
 
 impl Shared {
@@ -29,11 +41,42 @@ impl Shared {
         request: Request<Q>,
         ask: impl FnOnce(&Engine, Q) -> Result<Ticket<T>, Status>,
     ) -> Result<T, Status> {
+        journey::meet(&request);
+        self.tell_refusal(self.answer(request, ask).await)
+    }
+
+    async fn answer<Q, T: Unpin>(
+        &self,
+        request: Request<Q>,
+        ask: impl FnOnce(&Engine, Q) -> Result<Ticket<T>, Status>,
+    ) -> Result<T, Status> {
         let deadline = Deadline::of(&request);
         let _permit = self.gate.unary()?;
         let question = request.into_inner();
         deadline.check()?;
-        ask(&self.engine, question)?.await.map_err(|fault| status::of(&fault))
+        let ticket = ask(&self.engine, question)?;
+        let began_ns = self.meter.stopwatch_ns();
+        let answer = ticket.await;
+        self.meter.waited(self.meter.stopwatch_ns().saturating_sub(began_ns));
+        answer.map_err(|fault| status::of(&fault))
+    }
+
+    /// Tells the meter of a refusal that is about to leave.
+    pub(crate) fn tell_refusal<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
+        answer.inspect_err(|status| {
+            if let Some(reason) = status::reason(status) {
+                self.meter.refused(reason);
+            }
+        })
+    }
+}
+
+impl Shared {
+    /// Shows a settlement with what its account says of it. Accounts are never deleted, and what is read of them never
+    /// changes, so this waits for nothing.
+    pub(crate) fn settlement(&self, settlement: &Settlement) -> v1::Settlement {
+        let account = self.engine.account_of(settlement.account);
+        encode::settlement(settlement, account.as_ref())
     }
 }
 
@@ -46,8 +89,16 @@ pub struct Services {
 
 impl Services {
     /// Makes the face of an engine.
-    pub fn new(engine: Arc<Engine>, limits: Limits) -> Self {
-        Self { shared: Shared { engine, gate: Gate::new(limits) }, limits }
+    pub fn new(engine: Arc<Engine>, lookups: Lookups, limits: Limits) -> Self {
+        let meter = Arc::new(Unmetered);
+        Self { shared: Shared { engine, gate: Gate::new(limits), lookups, meter }, limits }
+    }
+
+    /// Tells `meter` from here on.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.shared.meter = meter;
+        self
     }
 
     /// Returns the gate, for draining.

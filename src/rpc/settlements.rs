@@ -18,6 +18,23 @@ fn settlement_id(text: &str) -> Result<SettlementId, Status> {
     id.map_err(decode::refuse)
 }
 
+fn list(
+    shared: &Shared,
+    request: Request<v1::ListSettlementsRequest>,
+) -> Result<v1::ListSettlementsResponse, Status> {
+    let deadline = Deadline::of(&request);
+    let _permit = shared.gate.unary()?;
+    let r = request.into_inner();
+    let most = decode::page_size(r.page_size)?;
+    deadline.check()?;
+    // Only what is durable is listed, so there is no ticket to wait for.
+    let found = shared.engine.settlements_after(r.after_seq, most).map_err(|fault| status::of(&fault))?;
+    Ok(v1::ListSettlementsResponse {
+        next_after_seq: found.last().map_or(r.after_seq, |settlement| settlement.seq),
+        settlements: found.iter().map(|settlement| shared.settlement(settlement)).collect(),
+    })
+}
+
 #[tonic::async_trait]
 impl Settlements for SettlementsFace {
     async fn get_settlement(
@@ -28,23 +45,13 @@ impl Settlements for SettlementsFace {
             Ok(engine.settlement(settlement_id(&r.settlement_id)?))
         };
         let settlement = self.0.unary(request, ask).await?;
-        Ok(Response::new(v1::GetSettlementResponse { settlement: Some(encode::settlement(&settlement)) }))
+        Ok(Response::new(v1::GetSettlementResponse { settlement: Some(self.0.settlement(&settlement)) }))
     }
 
     async fn list_settlements(
         &self,
         request: Request<v1::ListSettlementsRequest>,
     ) -> Result<Response<v1::ListSettlementsResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        let _permit = self.0.gate.unary()?;
-        let r = request.into_inner();
-        let most = decode::page_size(r.page_size)?;
-        deadline.check()?;
-        // Only what is durable is listed, so there is no ticket to wait for.
-        let found = self.0.engine.settlements_after(r.after_seq, most).map_err(|fault| status::of(&fault))?;
-        Ok(Response::new(v1::ListSettlementsResponse {
-            next_after_seq: found.last().map_or(r.after_seq, |settlement| settlement.seq),
-            settlements: found.iter().map(encode::settlement).collect(),
-        }))
+        self.0.tell_refusal(list(&self.0, request)).map(Response::new)
     }
 }

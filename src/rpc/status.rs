@@ -10,6 +10,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 const DOMAIN: &str = "tallystick";
+/// Begins every reason's name in the wire contract, and is left out in statuses.
+const PREFIX: &str = "REFUSAL_";
 
 /// Is what tonic-types asks for; its order is never seen.
 #[expect(clippy::disallowed_types, reason = "another crate's signature")]
@@ -69,7 +71,7 @@ impl Ending {
             }
             facts.push((name, value));
         }
-        let reason = self.reason.as_str_name().trim_start_matches("REFUSAL_");
+        let reason = self.reason.as_str_name().trim_start_matches(PREFIX);
         details.set_error_info(
             reason,
             DOMAIN,
@@ -147,6 +149,25 @@ fn refused(refusal: &Refusal) -> Ending {
                 .retry("fixed")
                 .fact("expected", expected)
         }
+        Refusal::UnknownDeposit => {
+            Ending::new(Code::NotFound, Reason::UnknownDeposit, "there is no such deposit")
+        }
+        Refusal::UnknownDebit => {
+            let text = "there is no such debit: nothing was decided under this id";
+            Ending::new(Code::NotFound, Reason::UnknownDebit, text)
+        }
+        Refusal::WrongState { state } => {
+            let text = format!("it is {state}, and cannot come into the state asked for");
+            Ending::new(Code::FailedPrecondition, Reason::WrongState, text).fact("state", state)
+        }
+        Refusal::OpenChildren => {
+            let text = "the session has open sessions below it: settle those first, or ask for cascade";
+            Ending::new(Code::FailedPrecondition, Reason::OpenChildren, text).retry("fixed")
+        }
+        Refusal::ReversalsExhausted => {
+            let text = "the session remembers 65,536 reversed debits and takes no more";
+            Ending::new(Code::ResourceExhausted, Reason::ReversalsExhausted, text)
+        }
         // The engine mends this one by itself; should it ever leave, the payee is simply not known.
         Refusal::PayeeNotHere => Ending::new(Code::NotFound, Reason::UnknownPayee, "there is no such payee"),
     }
@@ -181,6 +202,13 @@ pub(crate) fn of_refusal(refusal: &Refusal) -> Status {
     refused(refusal).status()
 }
 
+/// Reads the reason back from a status of ours; `None` for one that is HTTP/2's or tonic's.
+pub(crate) fn reason(status: &Status) -> Option<v1::Refusal> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == DOMAIN)?;
+    v1::Refusal::from_str_name(&format!("{PREFIX}{}", info.reason))
+}
+
 /// Makes the refusal of one debit in a batch: the same table, without a status.
 pub(crate) fn in_batch(refusal: &Refusal) -> v1::RefusedDebit {
     let ending = refused(refusal);
@@ -194,6 +222,19 @@ pub(crate) fn in_batch(refusal: &Refusal) -> v1::RefusedDebit {
 /// Says that a field breaks a rule that only the face can see.
 pub(crate) fn malformed(field: &'static str, rule: &'static str) -> Status {
     of_refusal(&Refusal::Malformed { field, rule })
+}
+
+/// Says that the index has not come far enough.
+pub(crate) fn index_behind(cursor: u64, needed: u64) -> Status {
+    let text = format!("the index has come to seq {cursor} of {needed}: ask again");
+    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text).retry("same_key").status()
+}
+
+/// Says that the index was begun when what is asked for had left the journal.
+pub(crate) fn index_incomplete(complete_from: u64) -> Status {
+    let text =
+        format!("the index knows nothing of this, and nothing of what came before seq {complete_from}");
+    Ending::new(Code::Unavailable, v1::Refusal::IndexIncomplete, text).status()
 }
 
 /// Says that there is too much in flight.
@@ -228,6 +269,8 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("MALFORMED", "tallystick"));
         assert_eq!(info.metadata["happened"], "no");
+        assert_eq!(reason(&status), Some(v1::Refusal::Malformed));
+        assert_eq!(reason(&Status::internal("another's")), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod batch;
 mod fence;
 
-use crate::{encode, service::Shared, status};
+use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, status};
 use batch::{Batch, MESSAGE_BYTES, batch_bytes, check_batch};
 use fence::Fence;
 pub(crate) use fence::Streams;
@@ -75,6 +75,10 @@ pub(crate) struct DebitStream {
     /// A message that waits for its permit.
     admitting: Option<(Asked, Waiting<Option<OwnedSemaphorePermit>>)>,
     drained: Waiting<()>,
+    /// Since when the answer that was returned last could be heard; it is handed over when the next one is asked for.
+    delivering_since_ns: Option<u64>,
+    journey: Journey,
+    _open: OpenStream,
 }
 
 impl DebitStream {
@@ -84,6 +88,7 @@ impl DebitStream {
         inbound: Streaming<v1::AuthorizeStreamRequest>,
     ) -> Self {
         let drained = Box::pin(shared.gate.clone().drained());
+        let open = OpenStream::begin(&shared.meter);
         Self {
             shared,
             streams,
@@ -95,7 +100,24 @@ impl DebitStream {
             bytes_in_flight: 0,
             admitting: None,
             drained,
+            delivering_since_ns: None,
+            journey: Journey::begin(),
+            _open: open,
         }
+    }
+
+    /// Tells that the answer returned last is encoded and in HTTP/2's hands, since the next one is asked for.
+    fn tell_delivered(&mut self) {
+        if let Some(since_ns) = self.delivering_since_ns.take() {
+            let meter = &self.shared.meter;
+            meter.delivered(meter.stopwatch_ns().saturating_sub(since_ns));
+        }
+    }
+
+    /// Ends with a status, which is told first.
+    fn end<T>(&mut self, status: Status) -> Result<T, Status> {
+        self.journey.end_with(&status);
+        self.shared.tell_refusal(Err(status))
     }
 
     fn close(&mut self, why: Option<Status>) {
@@ -183,7 +205,7 @@ impl DebitStream {
         let Some(writer) = self.writer.as_ref().map(|fence| (fence.writer, fence.epoch)) else { return };
         match asked {
             Asked::Hello(_) => {}
-            Asked::Batch(batch) => match Batch::ask(&self.shared.engine, &batch, writer, permit) {
+            Asked::Batch(batch) => match Batch::ask(&self.shared, &batch, writer, permit) {
                 Ok(batch) => self.enqueue(InFlight::Batch(batch)),
                 Err(status) => self.close(Some(status)),
             },
@@ -212,7 +234,11 @@ impl DebitStream {
                 let opened = ready!(Pin::new(ticket).poll(cx));
                 opened.map_err(|fault| status::of(&fault)).map(|(writer, epoch)| self.welcome(writer, epoch))
             }
-            InFlight::Batch(batch) => ready!(batch.poll(cx)).map(Said::Batch),
+            InFlight::Batch(batch) => {
+                let result = ready!(batch.poll(cx, self.shared.meter.as_ref()));
+                self.delivering_since_ns = Some(batch.durable_ns());
+                result.map(|result| Said::Batch(self.journey.count(result)))
+            }
             InFlight::Positions { tickets, done, .. } => {
                 ready!(poll_positions(tickets, done, cx)).map(Said::Positions)
             }
@@ -262,6 +288,7 @@ impl Stream for DebitStream {
     type Item = Result<v1::AuthorizeStreamResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.tell_delivered();
         self.poll_stops(cx);
         self.poll_inbound(cx);
         match ready!(self.poll_front(cx)) {
@@ -271,7 +298,7 @@ impl Stream for DebitStream {
             Some(Err(status)) => {
                 self.phase = Phase::Over;
                 self.in_flight.clear();
-                return Poll::Ready(Some(Err(status)));
+                return Poll::Ready(Some(self.end(status)));
             }
             None => {}
         }
@@ -280,7 +307,7 @@ impl Stream for DebitStream {
                 self.phase = Phase::Open;
                 Poll::Pending
             }
-            Phase::Closing(Some(status)) => Poll::Ready(Some(Err(status))),
+            Phase::Closing(Some(status)) => Poll::Ready(Some(self.end(status))),
             Phase::Closing(None) | Phase::Over => Poll::Ready(None),
         }
     }

@@ -16,6 +16,7 @@ pub use problem::{Problem, Problems};
 use key::Value;
 use sources::Reader;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use tallystick_core::Span;
 use tallystick_engine::Options;
 use tallystick_journal::Durability;
 use tracing::level_filters::LevelFilter;
@@ -25,6 +26,8 @@ use tracing::level_filters::LevelFilter;
 pub struct Config {
     /// Where callers connect; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// Where operators ask; port 0 lets the system choose, and without one nobody is answered.
+    pub ops_listen: Option<SocketAddr>,
     /// The data folder.
     pub data: PathBuf,
     /// What every answer's durability is.
@@ -37,6 +40,10 @@ pub struct Config {
     pub sweep_every: Duration,
     /// How many bytes of records one group may hold, about.
     pub group_bytes: usize,
+    /// The index of debits is made anew from what the journal still has.
+    pub rebuild_index: bool,
+    /// How long after a settlement its debits are found by key or number at once.
+    pub retry_window: Span,
     /// Bytes of requests in flight, over all callers.
     pub permit_bytes: usize,
     /// Batches in flight in one stream.
@@ -84,12 +91,13 @@ pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<OsString>) -> Resul
 }
 
 impl Config {
-    /// Returns the defaults with this data folder, on a free port of this machine.
+    /// Returns the defaults with this data folder, on a free port of this machine and without a listener for operators.
     ///
     /// *Errors*: the path is empty or not UTF-8.
     pub fn local(data: &std::path::Path) -> Result<Self, Problems> {
         let data = data.to_str().unwrap_or_default().to_owned();
-        let flags = Flags::new([("data", data), ("listen", "127.0.0.1:0".into())]);
+        let flags =
+            Flags::new([("data", data), ("listen", "127.0.0.1:0".into()), ("ops_listen", "none".into())]);
         load(&flags, |_| None).map(|effective| effective.config)
     }
 
@@ -101,6 +109,11 @@ impl Config {
             sweep_every: self.sweep_every,
             group_bytes: self.group_bytes,
         }
+    }
+
+    /// Returns the projection's part.
+    pub(crate) fn projection_options(&self) -> tallystick_projection::Options {
+        tallystick_projection::Options { retry_window: self.retry_window, ..Default::default() }
     }
 
     /// Returns the face's part.
@@ -115,12 +128,15 @@ impl Config {
 fn assemble(reader: &mut Reader) -> Option<Config> {
     // Every key is read before the first `?`: a problem with one must not hide the others'.
     let listen = reader.read(&key::LISTEN).and_then(Value::address);
+    let ops_listen = reader.read(&key::OPS_LISTEN).and_then(Value::address_or_none);
     let data = reader.read(&key::DATA).and_then(Value::folder);
     let durability = reader.read(&key::DURABILITY).and_then(Value::word).and_then(durability);
     let shards = reader.read(&key::SHARDS).and_then(Value::size);
     let checkpoint_records = reader.read(&key::CHECKPOINT_RECORDS).and_then(Value::number);
     let sweep_every = reader.read(&key::SWEEP_EVERY_MS).and_then(Value::millis);
     let group_bytes = reader.read(&key::GROUP_BYTES).and_then(Value::size);
+    let rebuild_index = reader.read(&key::INDEX).and_then(Value::word).map(|word| word == "rebuild");
+    let retry_window = reader.read(&key::RETRY_WINDOW_HOURS).and_then(Value::hours);
     let permit_bytes = reader.read(&key::PERMIT_BYTES).and_then(Value::size);
     let stream_batches_in_flight = reader.read(&key::STREAM_BATCHES_IN_FLIGHT).and_then(Value::size);
     let worker_threads = reader.read(&key::WORKER_THREADS).and_then(Value::size);
@@ -130,12 +146,15 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     let log_level = reader.read(&key::LOG_LEVEL).and_then(Value::word).and_then(|word| word.parse().ok());
     Some(Config {
         listen: listen?,
+        ops_listen: ops_listen?,
         data: data?,
         durability: durability?,
         shards: shards?,
         checkpoint_records: checkpoint_records?,
         sweep_every: sweep_every?,
         group_bytes: group_bytes?,
+        rebuild_index: rebuild_index?,
+        retry_window: retry_window?,
         permit_bytes: permit_bytes?,
         stream_batches_in_flight: stream_batches_in_flight?,
         worker_threads: worker_threads?,

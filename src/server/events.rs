@@ -1,7 +1,7 @@
 //! Owns: what the engine tells, as lines of the log, and the bell that rings when the journal has failed.
 //! Never: ends the process; `serve` listens to the bell and does.
 
-use tallystick_engine::{CheckpointSummary, Events, RecoverySummary};
+use tallystick_engine::{CheckpointSummary, Committed, Events, RecoverySummary};
 use tallystick_journal::StorageFault;
 use tokio::sync::watch;
 
@@ -38,8 +38,9 @@ impl JournalBell {
 }
 
 impl Events for LoggedEvents {
-    fn committed(&self, records: u32, bytes: usize) {
-        tracing::trace!(records, bytes, "group is durable");
+    fn committed(&self, group: &Committed) {
+        let Committed { records, bytes, sync_ns, .. } = *group;
+        tracing::trace!(records, bytes, sync_ns, "group is durable");
     }
 
     fn journal_failed(&self, fault: &StorageFault) {
@@ -49,8 +50,16 @@ impl Events for LoggedEvents {
     }
 
     fn checkpointed(&self, summary: &CheckpointSummary) {
-        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, bytes } = *summary;
-        tracing::info!(covered_seq, floor_seq, rows, settlements, bytes, "checkpoint is stored");
+        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, command_keys, bytes } = *summary;
+        tracing::info!(
+            covered_seq,
+            floor_seq,
+            rows,
+            settlements,
+            command_keys,
+            bytes,
+            "checkpoint is stored"
+        );
     }
 
     fn background_failed(&self, what: &str, fault: &StorageFault) {
@@ -85,5 +94,24 @@ mod tests {
         drop(events);
         let waited = tokio::time::timeout(std::time::Duration::from_millis(20), bell.rung()).await;
         assert!(waited.is_err());
+    }
+}
+
+/// Writes what the projection tells into the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoggedProjection;
+
+impl tallystick_projection::Events for LoggedProjection {
+    fn stepped(&self, step: &tallystick_projection::Stepped) {
+        let tallystick_projection::Stepped { cursor, lag, records, bytes } = *step;
+        tracing::trace!(cursor, lag, records, bytes, "the index has followed");
+    }
+
+    fn begun_anew(&self, finding: &str) {
+        tracing::warn!(finding, "the index spoke of another journal and is made anew");
+    }
+
+    fn stopped(&self, fault: &StorageFault) {
+        tracing::error!(%fault, "the index follows no further before a restart; decisions go on, look-ups fall behind");
     }
 }

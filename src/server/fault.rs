@@ -32,8 +32,10 @@ pub enum ServeFault {
     #[error("the services cannot be described: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
     /// The address cannot be had.
-    #[error("{address} cannot be listened on: {source}")]
+    #[error("{key}: {address} cannot be listened on: {source}; choose another address")]
     Bind {
+        /// The key of the configuration that names it.
+        key: &'static str,
         /// Which one.
         address: SocketAddr,
         /// Why not.

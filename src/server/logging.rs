@@ -2,10 +2,20 @@
 
 use crate::config::LogFormat;
 use std::io;
-use tracing::level_filters::LevelFilter;
+use tracing::{Span, field, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer as _, filter::Targets, fmt, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
+
+/// Makes the span of one call, which its lines in the log carry. A stream of debits has one for all of them; a single
+/// call has one only where the log shows it, since it is a debit more often than not.
+pub(crate) fn call(method: &str) -> Span {
+    if method.ends_with("/AuthorizeStream") {
+        tracing::info_span!("call", method, peer = field::Empty)
+    } else {
+        tracing::debug_span!("call", method, peer = field::Empty)
+    }
+}
 
 /// Starts the log; does nothing when the process has one already.
 pub fn start(format: LogFormat, level: LevelFilter) {

@@ -1,14 +1,17 @@
 //! Owns: the command line, the runtime, standard output, and the exit code. Never: anything a test would want to call.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::{
     fmt::Display,
     io::{self, Write as _},
+    net::SocketAddr,
     process::ExitCode,
     time::Duration,
 };
+use tallystick_cli::{Surroundings, Tools};
+use tallystick_core::Currency;
 use tallystick_server::{
-    App, Config, Exit, ServeFault, Signals,
+    App, Config, Exit, Listeners, ServeFault, Signals,
     config::{self, Effective, Flags},
     demo::{self, DemoArgs},
     logging,
@@ -31,13 +34,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; prints `listening on ADDRESS` once ready.
+    /// Serve until SIGTERM or SIGINT; prints `listening on ADDRESS` once ready, then where operators ask.
     Serve(Flags),
     /// Run the whole life of the authorizer once: fund, open, stream, crash, recover, settle, audit.
     Demo(DemoArgs),
     /// Check the configuration and print what `serve` would run with.
     CheckConfig(Flags),
-    // `demo` takes its place here.
+    #[command(flatten)]
+    Tools(Tools),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +56,10 @@ fn main() -> ExitCode {
             say(&effective);
             Exit::Done
         }),
+        Command::Tools(tool) => {
+            let currency_text = |number| tallystick_rpc::currency_text(Currency::from_number(number));
+            tallystick_cli::run(tool, Surroundings { command: Cli::command(), currency_text })
+        }
     };
     exit.into()
 }
@@ -107,14 +115,24 @@ fn play(args: DemoArgs) -> Exit {
 }
 
 async fn listen_and_serve(config: Config) -> Result<(), ServeFault> {
-    // ORDER: signals before anything slow, so that a stop during recovery is not lost; the port before the past is read,
+    // ORDER: signals before anything slow, so that a stop during recovery is not lost; ports before the past is read,
     // so that one that is taken is known at once.
     let signals = Signals::listen()?;
-    let address = config.listen;
-    let listener = TcpListener::bind(address).await.map_err(|source| ServeFault::Bind { address, source })?;
-    let app = App::start(config, listener).await?;
+    let service = bind("listen", config.listen).await?;
+    let ops = match config.ops_listen {
+        Some(address) => Some(bind("ops_listen", address).await?),
+        None => None,
+    };
+    let app = App::start(config, Listeners { service, ops }).await?;
     say(&format_args!("listening on {}\n", app.address()?));
+    if let Some(address) = app.ops_address() {
+        say(&format_args!("operations listening on {address}\n"));
+    }
     app.run(signals.stop_asked()).await
+}
+
+async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, ServeFault> {
+    TcpListener::bind(address).await.map_err(|source| ServeFault::Bind { key, address, source })
 }
 
 /// Writes to standard output. Whoever closed it does not want to know, and serving goes on.

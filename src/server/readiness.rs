@@ -18,12 +18,26 @@ pub const SERVICES: [&str; 5] = [
 /// Is a reason not to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unready {
+    /// The past is still being read.
+    Starting,
     /// The server is going away.
     Draining,
     /// Nothing can be written.
     JournalFailed,
     /// The wall clock has moved away from ours.
     ClockDiverged,
+}
+
+impl Unready {
+    /// Says it to whoever asks why.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Starting => "starting: the past is being read",
+            Self::Draining => "draining: the server is going away",
+            Self::JournalFailed => "journal failed: nothing can be written",
+            Self::ClockDiverged => "clock diverged: the wall clock has moved away from the server's",
+        }
+    }
 }
 
 /// Tells health, as long as there is a reason.
@@ -39,6 +53,11 @@ impl Readiness {
     pub async fn ready(reporter: HealthReporter) -> Self {
         tell(&reporter, ServingStatus::Serving).await;
         Self { reporter, reasons: Mutex::default() }
+    }
+
+    /// Returns every reason there is now; ready without any.
+    pub async fn reasons(&self) -> BTreeSet<Unready> {
+        self.reasons.lock().await.clone()
     }
 
     /// Adds a reason.
@@ -101,6 +120,8 @@ mod tests {
         readiness.lose(Unready::ClockDiverged).await;
         readiness.lose(Unready::Draining).await;
         assert_eq!(shown(&health).await, not_serving);
+        let both = BTreeSet::from([Unready::ClockDiverged, Unready::Draining]);
+        assert_eq!(readiness.reasons().await, both);
         readiness.regain(Unready::ClockDiverged).await;
         assert_eq!(shown(&health).await, not_serving);
         readiness.regain(Unready::Draining).await;

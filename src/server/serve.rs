@@ -4,12 +4,15 @@
 
 use crate::{
     AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    events::LoggedProjection,
+    ops::{Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
     transport,
 };
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tallystick_core::Clock as _;
 use tallystick_engine::{Engine, Parts, Running};
+use tallystick_projection::{Follower, Following};
 use tallystick_rpc::{Gate, Services};
 use tallystick_store::{Store, StoreOptions};
 use tokio::{
@@ -34,11 +37,28 @@ const FAILED_STOP: Duration = Duration::from_secs(1);
 
 type Serving = JoinHandle<Result<(), tonic::transport::Error>>;
 
+/// Is where a server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// For callers.
+    pub service: TcpListener,
+    /// For operators, if they are to be answered.
+    pub ops: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    fn from(service: TcpListener) -> Self {
+        Self { service, ops: None }
+    }
+}
+
 /// Is a server that has read its past and can begin to serve.
 #[expect(missing_debug_implementations, reason = "as `Running`")]
 pub struct App {
     listener: TcpListener,
+    ops: Option<OpsListener>,
     router: Router,
+    following: Following,
     running: Running,
     gate: Gate,
     readiness: Arc<Readiness>,
@@ -52,30 +72,42 @@ pub struct App {
 /// *Errors*: everything but an orderly end.
 pub async fn serve(
     config: Config,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeFault> {
-    App::start(config, listener).await?.run(shutdown).await
+    App::start(config, listeners).await?.run(shutdown).await
 }
 
 impl App {
-    /// Opens the data folder, reads the past, and puts the services together.
+    /// Opens the data folder, reads the past, and puts the services together. Operators are answered from the beginning.
     ///
     /// *Errors*: storage that is in use, damaged or failing.
-    pub async fn start(config: Config, listener: TcpListener) -> Result<Self, ServeFault> {
+    pub async fn start(config: Config, listeners: impl Into<Listeners>) -> Result<Self, ServeFault> {
+        let Listeners { service: listener, ops } = listeners.into();
         let clock = Arc::new(AnchoredClock::start());
-        let (events, bell) = LoggedEvents::new();
+        let (logged, bell) = LoggedEvents::new();
+        let metrics = Arc::new(Metrics::new(Arc::clone(&clock)));
+        let reporter = HealthReporter::new();
+        let readiness = Arc::new(Readiness::ready(reporter.clone()).await);
+        readiness.lose(Unready::Starting).await;
+        let seen = Ops::new(Arc::clone(&metrics), Arc::clone(&readiness), bell.clone());
+        let ops = ops.map(|listener| OpsListener::start(listener, Arc::clone(&seen))).transpose()?;
+        let events = MeteredEvents { metrics: Arc::clone(&metrics), logged };
         let started = {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
-        let running = started.await??;
-        let reporter = HealthReporter::new();
-        let services = Services::new(Arc::clone(running.engine()), config.limits());
+        let (running, following) = started.await??;
+        let lookups = following.lookups().clone();
+        let services =
+            Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits()).metered(metrics);
         let gate = services.gate();
-        let router = router(services, reporter.clone())?;
-        let readiness = Arc::new(Readiness::ready(reporter).await);
-        Ok(Self { listener, router, running, gate, readiness, bell, clock, config })
+        let router = router(services, reporter)?;
+        let engine = Arc::clone(running.engine());
+        let lag = Box::new(move || Some(lookups.lag(engine.durable_seq())));
+        seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), Some(lag)));
+        readiness.regain(Unready::Starting).await;
+        Ok(Self { listener, ops, router, following, running, gate, readiness, bell, clock, config })
     }
 
     /// Returns where callers connect.
@@ -83,10 +115,25 @@ impl App {
         Ok(self.listener.local_addr()?)
     }
 
+    /// Returns where operators ask, if they are answered.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops.as_ref().map(OpsListener::address)
+    }
+
     /// Serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
     ///
     /// *Errors*: everything but an orderly end.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
+        let ops = self.ops.take();
+        let end = self.serve(shutdown).await;
+        // ORDER: last of all, so that whoever watches sees why it ends.
+        if let Some(ops) = ops {
+            ops.stop().await;
+        }
+        end
+    }
+
+    async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
         let watch = self.watch_clock();
         let incoming = transport::incoming(self.listener);
         let (close, closed) = oneshot::channel::<()>();
@@ -109,7 +156,7 @@ impl App {
             return Err(ServeFault::JournalFailed);
         }
         match end {
-            Ok(()) => stop(self.running, &self.bell).await,
+            Ok(()) => stop(self.running, self.following, &self.bell).await,
             Err(fault) => {
                 abandon(self.running).await;
                 Err(fault)
@@ -129,11 +176,11 @@ impl App {
 fn start_engine(
     config: &Config,
     clock: &Arc<AnchoredClock>,
-    events: LoggedEvents,
-) -> Result<Running, ServeFault> {
+    events: MeteredEvents,
+) -> Result<(Running, Following), ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let parts = open(&folder, config, Arc::clone(clock), events)?;
+    let (parts, follower) = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;
@@ -148,27 +195,41 @@ fn start_engine(
         took_ms,
         "recovered"
     );
-    Ok(running)
+    let following = Following::start(follower, Arc::clone(running.engine().watermark()))?;
+    Ok((running, following))
 }
 
 fn open(
     folder: &Path,
     config: &Config,
     clock: Arc<AnchoredClock>,
-    events: LoggedEvents,
-) -> Result<Parts, ServeFault> {
+    events: MeteredEvents,
+) -> Result<(Parts, Follower), ServeFault> {
     let ids = Arc::new(OsIds::from_os()?);
     let store = Store::open(folder, StoreOptions::new(config.durability))
         .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
-    let index = store.index();
-    Ok(Parts {
-        journal: store.journal(),
+    let (journal, index, needed_from) = (store.journal(), store.index(), Arc::default());
+    let followed = tallystick_projection::Parts {
+        journal: Arc::clone(&journal) as _,
+        checkpoints: Arc::clone(&index) as _,
+        store: Arc::clone(&index) as _,
+        needed_from: Arc::clone(&needed_from),
+        events: Arc::new(LoggedProjection),
+    };
+    // ORDER: before the engine starts, which may trim the journal.
+    let begin = if config.rebuild_index { Follower::rebuild } else { Follower::open };
+    let follower = begin(followed, config.projection_options())
+        .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
+    let parts = Parts {
+        journal,
         checkpoints: Arc::clone(&index) as _,
         tables: index,
+        journal_needed_from: needed_from,
         clock,
         ids,
         events: Arc::new(events),
-    })
+    };
+    Ok((parts, follower))
 }
 
 /// Adds health and reflection to our own services.
@@ -228,8 +289,15 @@ fn ended_by_itself(
 }
 
 /// Makes the last checkpoint and ends the engine's threads.
-async fn stop(running: Running, bell: &JournalBell) -> Result<(), ServeFault> {
-    let checkpointed = spawn_blocking(move || running.stop()).await?;
+async fn stop(running: Running, following: Following, bell: &JournalBell) -> Result<(), ServeFault> {
+    let ending = move || {
+        let checkpointed = running.stop();
+        // ORDER: after the engine: what it commits last is followed, too. A fault of the projection's has been logged, and
+        // costs nothing but its cursor.
+        let _ = following.stop();
+        checkpointed
+    };
+    let checkpointed = spawn_blocking(ending).await?;
     // What is decided last is committed last: the journal can still fail here.
     if bell.has_rung() {
         return Err(ServeFault::JournalFailed);

@@ -1,5 +1,6 @@
 //! Owns: the settings of HTTP/2 and TCP, each with a bound. Never: the size of a message; that is the services'.
 
+use crate::logging;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tonic::transport::{Server, server::TcpIncoming};
@@ -20,6 +21,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Makes a server with our settings and no services yet.
 pub(crate) fn server() -> Server {
     Server::builder()
+        .trace_fn(|request| logging::call(request.uri().path()))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(STREAMS_MAX)

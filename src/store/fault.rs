@@ -36,11 +36,19 @@ pub(crate) fn from_open(folder: &Path, error: Error) -> StorageFault {
     if !is_lock_held(error.as_ref()) {
         return from_rocks(&place, error);
     }
-    let text = error.into_string();
-    StorageFault::InUse(format!(
-        "{place}: stop the process that has it open (`fuser {place}/LOCK` names it) or choose another folder; \
-         RocksDB says: {text}"
-    ))
+    StorageFault::InUse(format!("{}; RocksDB says: {}", advice_in_use(folder), error.into_string()))
+}
+
+/// Is the fault of a folder that another process has open.
+pub(crate) fn in_use(folder: &Path) -> StorageFault {
+    StorageFault::InUse(advice_in_use(folder))
+}
+
+fn advice_in_use(folder: &Path) -> String {
+    let place = folder.display();
+    format!(
+        "{place}: stop the process that has it open (`fuser {place}/LOCK` names it) or choose another folder"
+    )
 }
 
 /// Maps an error of the operating system on `path`.

@@ -40,8 +40,14 @@ pub(crate) fn has_direct_io(folder: &Path) -> bool {
 
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> io::Result<File> {
+    use rustix::fs::OFlags;
     use std::os::unix::fs::OpenOptionsExt;
-    File::options().write(true).create(true).truncate(true).custom_flags(libc::O_DIRECT).open(path)
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(OFlags::DIRECT.bits().cast_signed())
+        .open(path)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -1,8 +1,9 @@
 //! Owns: the index's instance: its column families and how they are reached.
-//! Never: the journal; an unsynced write.
+//! Never: the journal; an unsynced write, except of a projection, which can be derived again.
 
 mod checkpoints;
 mod options;
+mod projection;
 mod tables;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, WriteBatch, WriteOptions};
 use tallystick_journal::StorageFault;
 
-use crate::{StoreOptions, fault, folder, instance, log_scan};
+use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan};
 
 /// Names a column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,18 +25,31 @@ enum Family {
     Settlement,
     /// Settlements' places by seq.
     SettlementSeq,
+    /// Keys of commands, by partition and hash.
+    CommandKey,
+    /// What projections derive from the journal.
+    Projection,
     /// The durable floor.
     Meta,
 }
 
 impl Family {
-    const ALL: [Self; 4] = [Self::Checkpoint, Self::Settlement, Self::SettlementSeq, Self::Meta];
+    const ALL: [Self; 6] = [
+        Self::Checkpoint,
+        Self::Settlement,
+        Self::SettlementSeq,
+        Self::CommandKey,
+        Self::Projection,
+        Self::Meta,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Checkpoint => "checkpoint",
             Self::Settlement => "settlement",
             Self::SettlementSeq => "settlement_seq",
+            Self::CommandKey => "command_key",
+            Self::Projection => "projection",
             Self::Meta => "meta",
         }
     }
@@ -52,10 +66,24 @@ impl RocksIndex {
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
         log_scan::check(path)?;
-        let shared = options::index(path, options)?;
+        let shared = options::index(path, options, Access::Write)?;
         let families = Family::ALL.map(|family| (family.name(), options::family(&shared, family)));
         let db =
             DB::open_cf_with_opts(&shared, path, families).map_err(|error| fault::from_open(path, error))?;
+        Ok(Self { db, path: path.to_owned() })
+    }
+
+    /// Opens the instance in the folder `path` without changing anything there. Column families that an older build did
+    /// not have yet are missing, and reading them says so.
+    pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
+        log_scan::check(path)?;
+        let shared = options::index(path, options, Access::Read)?;
+        let failed = |error| fault::from_open(path, error);
+        let there = DB::list_cf(&shared, path).map_err(failed)?;
+        let families =
+            Family::ALL.into_iter().filter(|family| there.iter().any(|name| name == family.name()));
+        let families = families.map(|family| (family.name(), options::family(&shared, family)));
+        let db = DB::open_cf_with_opts_for_read_only(&shared, path, families, false).map_err(failed)?;
         Ok(Self { db, path: path.to_owned() })
     }
 

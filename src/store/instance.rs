@@ -15,16 +15,31 @@ const LOG_FILES_KEPT: usize = 4;
 const OPEN_FILES_MAX: i32 = 512;
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
 
+/// Says what an instance is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To serve.
+    Write,
+    /// To look at it, and leave it as it is.
+    Read,
+}
+
 /// Gives the options both instances start from.
-pub(crate) fn options(path: &Path, flush_bytes_per_second: u64) -> Result<Options, StorageFault> {
+pub(crate) fn options(
+    path: &Path,
+    flush_bytes_per_second: u64,
+    access: Access,
+) -> Result<Options, StorageFault> {
     let mut options = Options::default();
-    options.create_if_missing(true);
+    options.create_if_missing(access == Access::Write);
     options.set_env(&env(path)?);
     set_integrity(&mut options);
 
     // What is written out competes with the syncs that callers wait for: it bypasses the page cache (a flush of the
     // cache would be a burst) and trickles, refilled every millisecond instead of RocksDB's hundred.
-    options.set_use_direct_io_for_flush_and_compaction(folder::has_direct_io(path));
+    // (Whoever only reads writes nothing out, and finding out whether the disk takes it would write a file.)
+    let direct = access == Access::Write && folder::has_direct_io(path);
+    options.set_use_direct_io_for_flush_and_compaction(direct);
     let rate = i64::try_from(flush_bytes_per_second).unwrap_or(i64::MAX);
     options.set_ratelimiter(rate, RATE_REFILL_US, RATE_FAIRNESS);
     options.set_max_background_jobs(2);
@@ -67,6 +82,14 @@ fn env(path: &Path) -> Result<Env, StorageFault> {
 pub(crate) fn read_options() -> ReadOptions {
     let mut options = ReadOptions::default();
     options.set_verify_checksums(true);
+    options
+}
+
+/// Gives read options for a short walk from a place that was looked for: checksums verified, the cache used, nothing read
+/// ahead.
+pub(crate) fn seek_options() -> ReadOptions {
+    let mut options = read_options();
+    options.set_total_order_seek(true);
     options
 }
 

@@ -15,7 +15,7 @@ use std::{
 use rocksdb::{DB, WaitForCompactOptions, WriteBatch, WriteOptions};
 use tallystick_journal::{Durability, Journal, StorageFault, TrimStep, Visit};
 
-use crate::{StoreOptions, fault, folder, instance, log_scan};
+use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan};
 
 const PLACE: &str = "journal";
 
@@ -42,7 +42,7 @@ impl RocksJournal {
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
         log_scan::check(path)?;
-        let db = DB::open(&options::journal(path, options)?, path)
+        let db = DB::open(&options::journal(path, options, Access::Write)?, path)
             .map_err(|error| fault::from_open(path, error))?;
         let last = key::last(&db)?;
         Ok(Self {
@@ -51,6 +51,18 @@ impl RocksJournal {
             durability: options.durability,
             tail: Mutex::new(Tail { last, poison: None }),
         })
+    }
+
+    /// Opens the instance in the folder `path` without changing anything there: what is in its logs is read into memory.
+    pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
+        log_scan::check(path)?;
+        let chosen = options::journal(path, options, Access::Read)?;
+        let db =
+            DB::open_for_read_only(&chosen, path, false).map_err(|error| fault::from_open(path, error))?;
+        // An append would be refused by RocksDB, too; it is not tried.
+        let tail = Tail { last: key::last(&db)?, poison: Some("it was opened for reading".to_owned()) };
+        let durability = options.durability;
+        Ok(Self { db, path: path.to_owned(), durability, tail: Mutex::new(tail) })
     }
 
     /// Tells whether there is no group at all.

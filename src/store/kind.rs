@@ -1,8 +1,10 @@
 //! Owns: the list of what the index stores, one file for each kind, and the numbers that tell them apart.
 //! Never: an open database. A number once used stays reserved when its kind retires.
 
+pub(crate) mod command_key;
 pub(crate) mod floor;
 pub(crate) mod head;
+pub(crate) mod projected;
 pub(crate) mod row;
 pub(crate) mod settlement;
 pub(crate) mod settlement_seq;
@@ -17,3 +19,7 @@ const SETTLEMENT: u8 = 3;
 const SETTLEMENT_SEQ: u8 = 4;
 /// Numbers the durable floor. Part of its checksum.
 const FLOOR: u8 = 5;
+/// Numbers a command's key. Part of its checksum.
+const COMMAND_KEY: u8 = 6;
+/// Numbers an entry of a projection. Part of its checksum.
+const PROJECTED: u8 = 7;

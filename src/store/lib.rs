@@ -11,6 +11,7 @@ mod journal;
 mod kind;
 mod log_scan;
 mod options;
+mod reader;
 mod sealed;
 mod store;
 
@@ -18,4 +19,5 @@ pub use format::STORE_FORMAT;
 pub use index::RocksIndex;
 pub use journal::RocksJournal;
 pub use options::StoreOptions;
+pub use reader::StoreReader;
 pub use store::Store;

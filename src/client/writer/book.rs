@@ -75,10 +75,13 @@ impl Book {
     /// Numbers a batch, keeps it, and returns what to send.
     pub(super) fn accept(&mut self, mut entry: Entry) -> DebitBatch {
         for item in &mut entry.items {
-            let place = place_mut(&mut self.places, &item.debit.session);
-            place.last_number += 1;
-            place.unanswered += 1;
-            item.number = place.last_number;
+            // A debit with a key has no number: it is sent again under its key, and no place is asked for it.
+            if item.debit.is_numbered() {
+                let place = place_mut(&mut self.places, &item.debit.session);
+                place.last_number += 1;
+                place.unanswered += 1;
+                item.number = place.last_number;
+            }
         }
         let batch = compose(&self.places, &mut entry, &mut self.batches_sent);
         self.kept += entry.items.len();
@@ -138,8 +141,12 @@ impl Book {
         let mut again = false;
         let open = entry.items.iter_mut().filter(|item| item.answer.is_none());
         for (item, result) in open.zip(results) {
-            let place = place_mut(&mut self.places, &item.debit.session);
-            again |= !place.hear(item, Verdict::read(result)?)?;
+            let verdict = Verdict::read(result)?;
+            again |= if item.debit.is_numbered() {
+                !place_mut(&mut self.places, &item.debit.session).hear(item, verdict)?
+            } else {
+                !item.hear_by_key(verdict)
+            };
         }
         self.stalled |= again;
         if !again && let Some(entry) = self.entries.remove(index) {
@@ -173,7 +180,9 @@ impl Book {
             self.resume_session(position)?;
         }
         for entry in &mut self.entries {
-            for item in entry.items.iter_mut().filter(|item| item.answer.is_none()) {
+            for item in
+                entry.items.iter_mut().filter(|item| item.answer.is_none() && item.debit.is_numbered())
+            {
                 place_mut(&mut self.places, &item.debit.session).renumber(item);
             }
         }
@@ -227,7 +236,8 @@ impl Book {
             return Err(ClientError::lost(format!("the place in {session} is not known yet")));
         };
         let open = self.entries.iter_mut().flat_map(|entry| &mut entry.items);
-        for item in open.filter(|item| item.answer.is_none() && item.debit.session == *session) {
+        let counted = |item: &&mut Item| item.answer.is_none() && item.debit.is_numbered();
+        for item in open.filter(counted).filter(|item| item.debit.session == *session) {
             item.answer = Some(answer.clone());
         }
         self.places.remove(session);
@@ -241,6 +251,19 @@ impl Book {
                 entry.finish();
             } else {
                 self.entries.push_back(entry);
+            }
+        }
+    }
+}
+
+impl Item {
+    /// Takes the verdict on a debit with a key; returns false when it must go out again.
+    fn hear_by_key(&mut self, verdict: Verdict) -> bool {
+        match verdict {
+            Verdict::Again => false,
+            Verdict::Decided(answer) | Verdict::Undecided(answer) => {
+                self.answer = Some(answer);
+                true
             }
         }
     }

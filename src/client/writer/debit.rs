@@ -1,4 +1,5 @@
 //! Owns: a debit as the caller says it, an answer as the caller hears it. Never: a number; that is the book's.
+//! Never: makes up a key; a debit has one when the caller gave it one.
 
 use crate::{
     ClientError, PayeeId, SessionId,
@@ -19,6 +20,10 @@ pub struct Debit {
     pub reference: String,
     /// Empty, or 32 bytes: a hash of what was bought.
     pub evidence_hash: Vec<u8>,
+    /// Take what still fits, when that is less than the amount.
+    pub accept_partial: bool,
+    /// Empty, so that the writer numbers it; or 1-255 bytes, by which it is recognised whoever sends it again, and when.
+    pub key: String,
 }
 
 impl Debit {
@@ -31,7 +36,13 @@ impl Debit {
             amount_nanos,
             reference: String::new(),
             evidence_hash: Vec::new(),
+            accept_partial: false,
+            key: String::new(),
         }
+    }
+
+    pub(super) fn is_numbered(&self) -> bool {
+        self.key.is_empty()
     }
 }
 
@@ -42,6 +53,8 @@ pub enum Answer {
     Approved {
         /// The journal position.
         seq: u64,
+        /// What was taken, when that is less than was asked.
+        partial_nanos: Option<u64>,
         /// What the session can still spend.
         remaining_nanos: u64,
         /// Decided earlier, and heard only now.
@@ -81,12 +94,15 @@ pub(super) enum Verdict {
 impl Verdict {
     pub(super) fn read(result: DebitResult) -> Result<Self, ClientError> {
         let (outcome, code) = (result.outcome(), result.code());
-        let DebitResult { seq, remaining_nanos, replayed, refused, .. } = result;
+        let DebitResult { seq, remaining_nanos, replayed, refused, partial_nanos, .. } = result;
         if let Some(refused) = refused {
             return Self::refused(refused.refusal(), refused.message);
         }
         match outcome {
-            Outcome::Approved => Ok(Self::Decided(Answer::Approved { seq, remaining_nanos, replayed })),
+            Outcome::Approved => {
+                let partial_nanos = (partial_nanos != 0).then_some(partial_nanos);
+                Ok(Self::Decided(Answer::Approved { seq, partial_nanos, remaining_nanos, replayed }))
+            }
             Outcome::Declined => Ok(Self::Decided(Answer::Declined { code, seq, remaining_nanos, replayed })),
             Outcome::Pending | Outcome::Unspecified => {
                 Err(ClientError::contradiction(format!("a debit was answered {}", outcome.as_str_name())))

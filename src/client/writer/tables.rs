@@ -17,7 +17,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Writes one debit; a session's first one in the message acknowledges what `heard_through` says.
+    /// Writes one debit; a session's first one in the message acknowledges what `heard_through` says, if it is numbered.
     pub(super) fn point(
         &mut self,
         debit: &Debit,
@@ -26,7 +26,7 @@ impl Tables {
     ) -> StreamDebit {
         let mut acked_through = 0;
         let session = *self.sessions.entry_ref(&debit.session).or_insert_with(|| {
-            acked_through = heard_through();
+            acked_through = if debit.is_numbered() { heard_through() } else { 0 };
             self.session_ids.push(debit.session.as_str().to_owned());
             index_of_last(self.session_ids.len())
         });
@@ -40,9 +40,10 @@ impl Tables {
             amount_nanos: debit.amount_nanos,
             number,
             acked_through,
-            idempotency_key: String::new(),
+            idempotency_key: debit.key.clone(),
             reference: debit.reference.clone(),
             evidence_hash: debit.evidence_hash.clone(),
+            accept_partial: debit.accept_partial,
         }
     }
 

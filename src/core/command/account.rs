@@ -83,7 +83,21 @@ pub struct SetCreditLimit<'a> {
     pub limit: Amount,
 }
 
-impl CreateAccount<'_> {
+impl<'a> CreateAccount<'a> {
+    /// Asks for a prepaid account of which nothing else is said.
+    pub const fn prepaid(key: &'a [u8], currency: Currency) -> Self {
+        let method = MethodFacts { kind: "", brand: "", last_four: "", funding_type: "" };
+        Self {
+            key,
+            currency,
+            reference: "",
+            funding: Funding::Prepaid,
+            credit_limit: Amount::ZERO,
+            external: None,
+            method,
+        }
+    }
+
     fn check_funding(&self) -> Result<(), Refusal> {
         match self.funding {
             Funding::CreditLine => check_amount(self.credit_limit, "credit_limit_nanos")?,

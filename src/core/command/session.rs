@@ -82,7 +82,35 @@ pub struct Reverse<'a> {
     pub amount: Amount,
 }
 
-impl OpenSession<'_> {
+impl<'a> OpenSession<'a> {
+    /// Asks for a reserved session that is bounded by its cap and its time alone.
+    pub const fn capped(
+        parent: EnvelopeId,
+        key: &'a [u8],
+        (cap, currency): (Amount, Currency),
+        ttl: Span,
+    ) -> Self {
+        Self {
+            parent,
+            mode: Mode::Reserved,
+            key,
+            currency,
+            cap,
+            ttl,
+            not_before: Time::ZERO,
+            payees: Vec::new(),
+            payee_caps: Vec::new(),
+            default_payee_cap: Amount::ZERO,
+            debit_min: Amount::ZERO,
+            debit_max: Amount::ZERO,
+            principal: "",
+            method: "",
+            evidence_hash: None,
+            approved_at: Time::ZERO,
+            reference: "",
+        }
+    }
+
     fn check_payees(&self) -> Result<(), Refusal> {
         check_length(
             self.payees.len(),

@@ -6,7 +6,7 @@ use crate::{
     AccountId, Amount, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, Partition, Record,
     Refusal, Time, Total,
     account::{Account, Funding},
-    command::{Command as _, CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw},
+    command::{Command as _, CreateAccount, Deposit, Repay, Scope, SetCreditLimit, Withdraw},
     deposit::DepositState,
     limits,
     partition::CommandKey,
@@ -157,7 +157,7 @@ pub fn withdraw<'a>(
     if command.amount > available {
         let next = if available.is_zero() { Next::Nothing } else { Next::SmallerAmount(available) };
         let decline = Decline::new(DeclineCode::Cap, Level::Account, next);
-        return Ok(declined(EnvelopeId::Account(command.account), decline, keyed));
+        return Ok(declined(Scope::Withdraw, EnvelopeId::Account(command.account), decline, keyed));
     }
     let (account, amount) = (command.account, command.amount);
     Ok(Decided::Record(Record::Withdrawn(Withdrawn { account, amount, withdrawn_after, keyed })))

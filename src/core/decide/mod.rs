@@ -12,7 +12,7 @@ mod settle;
 
 use crate::{
     Decline, EnvelopeId, Partition, Record, Refusal,
-    command::Command,
+    command::{Command, Scope},
     hash::FieldHash,
     partition::CommandKey,
     record::{CommandDeclined, Keyed},
@@ -62,6 +62,6 @@ impl Partition {
 }
 
 /// Makes the record of a command that the rules declined.
-fn declined<'a, T>(on: EnvelopeId, decline: Decline, keyed: Keyed) -> Decided<'a, T> {
-    Decided::Record(Record::CommandDeclined(CommandDeclined { on, decline, keyed }))
+fn declined<'a, T>(command: Scope, on: EnvelopeId, decline: Decline, keyed: Keyed) -> Decided<'a, T> {
+    Decided::Record(Record::CommandDeclined(CommandDeclined { command, on, decline, keyed }))
 }

@@ -5,7 +5,7 @@ use super::{Decided, declined};
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, PayeeId,
     Record, Refusal, SessionId, Time,
-    command::{Command as _, OpenSession},
+    command::{Command as _, OpenSession, Scope},
     id::Place,
     limits,
     partition::CommandKey,
@@ -49,16 +49,16 @@ pub fn open_session<'a>(
     let ended = above.parent.is_some_and(|parent| partition.has_ended(parent, now));
     if ended {
         let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     let bounds = bounds(command, &above, now)?;
     let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
     if command.currency != above.currency {
         let decline = Decline::new(DeclineCode::CurrencyMismatch, level(above.at), Next::Nothing);
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     if let Err(decline) = fits(partition, command, &above) {
-        return Ok(declined(command.parent, decline, keyed));
+        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     let (slot, generation) = partition.sessions.next_place();
     if slot >= limits::ROWS_PER_TABLE {

@@ -3,7 +3,7 @@
 use super::{Decided, declined, open::room_for};
 use crate::{
     Amount, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, Record, Refusal, Time,
-    command::{Command as _, TopUp},
+    command::{Command as _, Scope, TopUp},
     limits,
     partition::CommandKey,
     record::ToppedUp,
@@ -29,7 +29,7 @@ pub fn top_up<'a>(
     let on = EnvelopeId::Session(command.session);
     if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
-        return Ok(declined(on, decline, keyed));
+        return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let ends_at = end(partition, session, command, now)?;
     let raised = session.bounds.cap.checked_add(command.add).filter(|cap| *cap <= Amount::MAX);
@@ -37,7 +37,7 @@ pub fn top_up<'a>(
     if session.mode == Mode::Reserved
         && let Err(decline) = room_for(partition, session.above(), command.add)
     {
-        return Ok(declined(on, decline, keyed));
+        return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let (session, add) = (command.session, command.add);
     Ok(Decided::Record(Record::ToppedUp(ToppedUp { session, add, ends_at, keyed })))

@@ -109,6 +109,7 @@ fn scene() -> Scene {
         journal: journal.clone(),
         checkpoints: index.clone(),
         tables: index,
+        journal_needed_from: Arc::default(),
         clock: HandClock::at(MORNING),
         ids: Arc::<world::CountedIds>::default(),
         events: Arc::new(Silent),
@@ -117,12 +118,13 @@ fn scene() -> Scene {
     // The helpers of `World` want a disk; this one only lends its calls.
     let engine = running.engine().clone();
     let create = |key: &str| {
-        let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+        let create = CreateAccount::prepaid(key.as_bytes(), USD);
         engine.create_account(&create).wait().unwrap().value.id
     };
     let (account, mut elsewhere) = (create("a"), create("b"));
     let amount = tallystick_core::Amount::from_nanos(1_000);
-    let deposit = tallystick_core::command::Deposit { account, key: b"d", amount, currency: USD };
+    let deposit =
+        tallystick_core::command::Deposit { account, key: b"d", amount, currency: USD, pending: false };
     engine.deposit(&deposit).wait().unwrap();
     let payee = tallystick_core::command::CreatePayee { key: b"p", name: "p" };
     let payee = engine.create_payee(&payee).wait().unwrap().value.id;
@@ -171,8 +173,8 @@ fn nothing_is_heard_before_its_group_is_durable() {
     let position = pending("a position", s.position(session, s.writer.0, 2));
     let blocked = pending("a block", s.block_payee(payee));
     let again = pending("a repeated block", s.block_payee(payee));
-    let settled = pending("a settlement", s.settle(session));
-    let settled_again = pending("a repeated settle", s.settle(session));
+    let settled = pending("a settlement", s.settle(session, false));
+    let settled_again = pending("a repeated settle", s.settle(session, false));
     let found = pending("a settlement read", s.settlement(session.settlement()));
     let retired = pending("a retired session", s.debit(&by_key(session, payee, 60, "k")));
     let position_read = pending("a payee read", s.payee(payee));
@@ -194,7 +196,7 @@ fn nothing_is_heard_before_its_group_is_durable() {
     assert!(blocked.wait().is_ok() && again.wait().unwrap().replayed);
     let settlement = settled.wait().unwrap().value;
     assert_eq!(settled_again.wait().unwrap().value, settlement);
-    assert_eq!(found.wait(), Ok(settlement));
+    assert_eq!(found.wait(), Ok(settlement.settlement));
     assert_eq!(retired.wait(), Err(Fault::Refused(Refusal::SessionRetired)));
     assert_eq!(position_read.wait().unwrap().ledgers[0].payable.nanos(), 62);
     assert_eq!(s.settlements_after(0, 10).unwrap().len(), 1);
@@ -240,7 +242,7 @@ fn a_failed_append_fails_all_who_wait_and_all_who_come() {
     assert_eq!(s.debit(&by_key(session, payee, 1, "n")).wait(), Err(Fault::JournalFailed));
     assert_eq!(s.debit_batch(&[by_key(session, payee, 1, "n")]).wait(), Err(Fault::JournalFailed));
     assert_eq!(s.open_session(&opening(s.account, "t", 1)).wait(), Err(Fault::JournalFailed));
-    assert_eq!(s.settle(session).wait(), Err(Fault::JournalFailed));
+    assert_eq!(s.settle(session, false).wait(), Err(Fault::JournalFailed));
     assert_eq!(s.block_payee(payee).wait(), Err(Fault::JournalFailed));
     assert_eq!(s.open_writer(None).wait(), Err(Fault::JournalFailed));
     assert_eq!(s.position(session, s.writer.0, 1).wait(), Err(Fault::JournalFailed));

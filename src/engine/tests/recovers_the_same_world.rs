@@ -59,7 +59,7 @@ impl Heard {
         let payees: Vec<PayeeId> = self.payees.iter().map(|(_, id)| *id).collect();
         match dice.below(24) {
             0 => {
-                let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+                let create = CreateAccount::prepaid(key.as_bytes(), USD);
                 let id = engine.create_account(&create).wait()?.value.id;
                 self.accounts.push((key, id));
             }
@@ -72,8 +72,10 @@ impl Heard {
                 let Some((_, account)) = pick(dice, &self.accounts).cloned() else { return Ok(()) };
                 let nanos = 1 + dice.below(1_000);
                 let (amount, currency) = (Amount::from_nanos(nanos), USD);
-                let seq =
-                    engine.deposit(&Deposit { account, key: key.as_bytes(), amount, currency }).wait()?.seq;
+                let seq = engine
+                    .deposit(&Deposit { account, key: key.as_bytes(), amount, currency, pending: false })
+                    .wait()?
+                    .seq;
                 self.deposits.push((account, key, nanos, seq));
             }
             4..8 => {
@@ -132,7 +134,7 @@ impl Heard {
                 let sessions = self.sessions();
                 let Some(session) = pick(dice, &sessions).copied() else { return Ok(()) };
                 self.closing.push(session);
-                self.settled.push(engine.settle(session).wait()?.value);
+                self.settled.push(engine.settle(session, false).wait()?.value.settlement);
             }
             21 if dice.below(4) == 0 => {
                 let Some(payee) = pick(dice, &payees).copied() else { return Ok(()) };
@@ -155,13 +157,14 @@ impl Heard {
     fn is_still_true(&self, world: &World, story: &str) {
         let engine = world.engine();
         for (key, id) in &self.accounts {
-            let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+            let create = CreateAccount::prepaid(key.as_bytes(), USD);
             let again = engine.create_account(&create).wait().unwrap();
             assert_eq!((again.value.id, again.replayed), (*id, true), "{story}: account {key}");
         }
         for (account, key, nanos, seq) in &self.deposits {
             let amount = Amount::from_nanos(*nanos);
-            let again = Deposit { account: *account, key: key.as_bytes(), amount, currency: USD };
+            let again =
+                Deposit { account: *account, key: key.as_bytes(), amount, currency: USD, pending: false };
             let again = engine.deposit(&again).wait().unwrap();
             assert_eq!((again.seq, again.replayed), (*seq, true), "{story}: deposit {key}");
         }
@@ -192,7 +195,11 @@ impl Heard {
         }
         for settlement in &self.settled {
             assert_eq!(engine.settlement(settlement.id()).wait().as_ref(), Ok(settlement), "{story}");
-            assert_eq!(engine.settle(settlement.session).wait().unwrap().value, *settlement, "{story}");
+            assert_eq!(
+                engine.settle(settlement.session, false).wait().unwrap().value.settlement,
+                *settlement,
+                "{story}"
+            );
             let approved = self.debits.iter().map(|(at, .., a)| (at, a));
             let approved = approved.chain(self.numbered.iter().map(|(at, .., a)| (at, a)));
             let sum: u64 = approved
@@ -257,6 +264,7 @@ fn whatever_write_the_power_goes_at() {
             journal: again.clone(),
             checkpoints: again.clone(),
             tables: again.clone(),
+            journal_needed_from: Arc::default(),
             clock: clock.clone(),
             ids: ids.clone(),
             events: Arc::new(tallystick_engine::Silent),

@@ -21,7 +21,7 @@ fn filled(first_id: u64) -> World {
     let (account, payee) = (world.account("a", 10_000), world.payee("p"));
     let session = world.open(&opening(account, "s", 1_000));
     (0..20).for_each(|n| assert!(world.debit(session, payee, 10, &format!("k{n}")).decline.is_none()));
-    world.engine().settle(session).wait().unwrap();
+    world.engine().settle(session, false).wait().unwrap();
     world
 }
 

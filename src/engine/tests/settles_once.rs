@@ -60,11 +60,11 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
                         while world.engine().stats().durable_seq < 60 + run * 20 {
                             thread::yield_now();
                         }
-                        let answer = world.engine().settle(session).wait().unwrap();
+                        let answer = world.engine().settle(session, false).wait().unwrap();
                         settled.store(true, Ordering::Release);
                         // Its lines are in the positions before it is heard, whoever closed the session.
                         let positions: u128 = payees.iter().map(|payee| world.payable(*payee)).sum();
-                        assert_eq!(positions, u128::from(answer.value.total.nanos()));
+                        assert_eq!(positions, u128::from(answer.value.settlement.total.nanos()));
                         answer
                     })
                 })
@@ -76,8 +76,12 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
             }
         });
         assert_eq!(settlements.iter().filter(|answer| !answer.replayed).count(), 1);
-        let settlement = &settlements[0].value;
-        assert!(settlements.iter().all(|answer| answer.value == *settlement && answer.seq == settlement.seq));
+        let settlement = &settlements[0].value.settlement;
+        assert!(
+            settlements
+                .iter()
+                .all(|answer| answer.value.settlement == *settlement && answer.seq == settlement.seq)
+        );
         let lines = settlement.lines.iter().map(|line| (line.payee, (line.amount.nanos(), line.debit_count)));
         assert_eq!(lines.collect::<BTreeMap<_, _>>(), sums, "run {run}");
         assert!(settlement.lines.is_sorted_by_key(|line| line.payee));
@@ -104,9 +108,9 @@ fn positions_get_each_line_once_wherever_the_power_goes() {
                 world.debit(session, *payee, 10 * n, &format!("k{n}"));
             }
             world.disk.lose_power_after(crash_after, landed);
-            let heard = world.engine().settle(session).wait().map(|answer| answer.value);
+            let heard = world.engine().settle(session, false).wait().map(|answer| answer.value.settlement);
             let world = world.restart(3).restart(5);
-            let settlement = world.engine().settle(session).wait().unwrap().value;
+            let settlement = world.engine().settle(session, false).wait().unwrap().value.settlement;
             if let Ok(heard) = heard {
                 assert_eq!(heard, settlement);
             }
@@ -133,7 +137,7 @@ fn a_reader_with_a_cursor_sees_each_settlement_once() {
                     let settled = (0..60).map(|n| {
                         let session = world.open(&opening(account, &format!("s{n}"), 100));
                         world.debit(session, payee, 1 + n, "k");
-                        world.engine().settle(session).wait().unwrap().value
+                        world.engine().settle(session, false).wait().unwrap().value.settlement
                     });
                     settled.collect::<Vec<_>>()
                 })
@@ -184,7 +188,10 @@ fn an_end_is_exact_to_the_nanosecond() {
     assert_eq!(code(&world.debit(session, payee, 1, "later")), Some(DeclineCode::SessionEnded));
     let SessionShown::Open(view) = world.engine().session(session).wait().unwrap() else { panic!("swept") };
     assert!(view.ended);
-    assert_eq!(world.engine().settle(session).wait().unwrap().value.reason, Reason::Expired);
+    assert_eq!(
+        world.engine().settle(session, false).wait().unwrap().value.settlement.reason,
+        Reason::Expired
+    );
 }
 
 #[test]
@@ -252,10 +259,10 @@ fn the_sweeper_settles_what_has_ended_and_nothing_else() {
     }
     assert!(matches!(world.engine().session(stays).wait(), Ok(SessionShown::Open(_))));
     for session in ending {
-        let settlement = world.engine().settle(session).wait().unwrap();
+        let settlement = world.engine().settle(session, false).wait().unwrap();
         assert!(settlement.replayed);
         assert_eq!(
-            (settlement.value.reason, settlement.value.total),
+            (settlement.value.settlement.reason, settlement.value.settlement.total),
             (Reason::Expired, Amount::from_nanos(3))
         );
     }

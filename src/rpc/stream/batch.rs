@@ -1,6 +1,6 @@
 //! Owns: one batch: its bounds, its ids by table, its debits as commands, its answer. Never: the order of decisions.
 
-use crate::{decode, encode, status};
+use crate::{Meter, decode, encode, service::Shared, status};
 use std::{
     future::Future as _,
     pin::Pin,
@@ -11,7 +11,7 @@ use tallystick_core::{
     command::{Debit, Intent},
     writer::Numbered,
 };
-use tallystick_engine::{DebitAnswer, Engine, Ticket};
+use tallystick_engine::{DebitAnswer, Ticket};
 use tallystick_proto::v1;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
@@ -52,6 +52,9 @@ pub(super) struct Batch {
     /// What was wrong with the debits the engine was not asked, by place; the others follow the ticket's order.
     places: Vec<Option<Refusal>>,
     permit: OwnedSemaphorePermit,
+    asked_ns: u64,
+    /// When all of it could be heard.
+    durable_ns: u64,
 }
 
 type Tables = (Vec<Result<SessionId, Rule>>, Vec<Result<PayeeId, Rule>>);
@@ -60,7 +63,7 @@ type Rule = (&'static str, &'static str);
 impl Batch {
     /// Asks the engine. *Errors*: an unknown currency.
     pub(super) fn ask(
-        engine: &Engine,
+        Shared { engine, meter, .. }: &Shared,
         batch: &v1::DebitBatch,
         (writer, epoch): (WriterId, u32),
         permit: OwnedSemaphorePermit,
@@ -81,7 +84,8 @@ impl Batch {
             }
         }
         let ticket = engine.debit_batch(&commands);
-        Ok(Self { batch_id: batch.batch_id, ticket, places, permit })
+        let asked_ns = meter.stopwatch_ns();
+        Ok(Self { batch_id: batch.batch_id, ticket, places, permit, asked_ns, durable_ns: asked_ns })
     }
 
     /// Returns what it is taken to cost.
@@ -89,8 +93,20 @@ impl Batch {
         self.permit.num_permits()
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<v1::BatchResult, Status>> {
-        let answers = match ready!(Pin::new(&mut self.ticket).poll(cx)) {
+    /// Returns when its answer could be heard, by the meter's stopwatch.
+    pub(super) fn durable_ns(&self) -> u64 {
+        self.durable_ns
+    }
+
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        meter: &dyn Meter,
+    ) -> Poll<Result<v1::BatchResult, Status>> {
+        let answers = ready!(Pin::new(&mut self.ticket).poll(cx));
+        self.durable_ns = meter.stopwatch_ns();
+        meter.waited(self.durable_ns.saturating_sub(self.asked_ns));
+        let answers = match answers {
             Ok(answers) => answers,
             Err(fault) => return Poll::Ready(Err(status::of(&fault))),
         };
@@ -99,8 +115,20 @@ impl Batch {
             Some(refusal) => encode::debit_result(&Err(*refusal)),
             None => answers.next().as_ref().map(encode::debit_result).unwrap_or_default(),
         };
-        let results = self.places.iter().map(result).collect();
+        let results: Vec<v1::DebitResult> = self.places.iter().map(result).collect();
+        tell(meter, &results);
         Poll::Ready(Ok(v1::BatchResult { batch_id: self.batch_id, results }))
+    }
+}
+
+/// Tells the meter what no decision was made about.
+fn tell(meter: &dyn Meter, results: &[v1::DebitResult]) {
+    let replayed = results.iter().filter(|result| result.replayed).count();
+    if replayed > 0 {
+        meter.replayed(replayed as u64);
+    }
+    for refused in results.iter().filter_map(|result| result.refused.as_ref()) {
+        meter.refused(refused.refusal());
     }
 }
 
@@ -127,5 +155,6 @@ fn command<'a>(
         intent,
         reference: &item.reference,
         evidence: decode::hash(&item.evidence_hash, "evidence_hash")?,
+        partial: item.accept_partial,
     })
 }

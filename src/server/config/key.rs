@@ -2,6 +2,7 @@
 //! one table. Never: where a value comes from.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use tallystick_core::Span;
 use tallystick_engine::Options;
 use tallystick_rpc::Limits;
 
@@ -22,6 +23,7 @@ pub(super) struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
     Address,
+    AddressOrNone,
     Folder,
     Word(&'static [&'static str]),
     Number { min: u64, max: u64, unit: &'static str },
@@ -36,6 +38,9 @@ pub(super) enum Value {
     Number(u64),
 }
 
+/// Switches a listener off.
+const NONE: &str = "none";
+
 const fn number(min: u64, max: u64, unit: &'static str) -> Rule {
     Rule::Number { min, max, unit }
 }
@@ -46,6 +51,13 @@ pub(super) const LISTEN: Key = Key {
     help: "Where callers connect; port 0 lets the system choose",
     rule: Rule::Address,
     default: || Some("127.0.0.1:7878".into()),
+};
+pub(super) const OPS_LISTEN: Key = Key {
+    name: "ops_listen",
+    flag: "ops-listen",
+    help: "Where operators ask for /metrics, /healthz, /readyz and /books; port 0 lets the system choose",
+    rule: Rule::AddressOrNone,
+    default: || Some("127.0.0.1:9464".into()),
 };
 pub(super) const DATA: Key = Key {
     name: "data",
@@ -88,6 +100,20 @@ pub(super) const GROUP_BYTES: Key = Key {
     help: "How much one write to the journal may hold, about",
     rule: number(4_096, 67_108_864, " bytes"),
     default: || Some(Options::default().group_bytes.to_string()),
+};
+pub(super) const INDEX: Key = Key {
+    name: "index",
+    flag: "index",
+    help: "Whether the index of debits goes on where it left off, or is made anew from what the journal still has",
+    rule: Rule::Word(&["follow", "rebuild"]),
+    default: || Some("follow".into()),
+};
+pub(super) const RETRY_WINDOW_HOURS: Key = Key {
+    name: "retry_window_hours",
+    flag: "retry-window-hours",
+    help: "How long after a settlement its debits are found by key or number at once; by id they are for good",
+    rule: number(1, 87_600, " hours"),
+    default: || Some("168".into()),
 };
 pub(super) const PERMIT_BYTES: Key = Key {
     name: "permit_bytes",
@@ -140,14 +166,17 @@ pub(super) const LOG_LEVEL: Key = Key {
 };
 
 /// Lists the keys in the order in which they are read and shown.
-pub(super) const ALL: [&Key; 14] = [
+pub(super) const ALL: [&Key; 17] = [
     &LISTEN,
+    &OPS_LISTEN,
     &DATA,
     &DURABILITY,
     &SHARDS,
     &CHECKPOINT_RECORDS,
     &SWEEP_EVERY_MS,
     &GROUP_BYTES,
+    &INDEX,
+    &RETRY_WINDOW_HOURS,
     &PERMIT_BYTES,
     &STREAM_BATCHES_IN_FLIGHT,
     &WORKER_THREADS,
@@ -169,6 +198,8 @@ impl Rule {
     pub(super) fn read(&self, text: &str) -> Option<Value> {
         match *self {
             Self::Address => text.parse().ok().map(Value::Address),
+            Self::AddressOrNone if text == NONE => Some(Value::Word(NONE)),
+            Self::AddressOrNone => Self::Address.read(text),
             Self::Folder => (!text.is_empty()).then(|| Value::Folder(text.into())),
             Self::Word(words) => words.iter().find(|word| **word == text).map(|word| Value::Word(word)),
             Self::Number { min, max, .. } => {
@@ -183,6 +214,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => f.write_str("an IP address and a port, such as 127.0.0.1:7878 or [::1]:7878"),
+            Self::AddressOrNone => write!(f, "{}, or {NONE} for no listener", Self::Address),
             Self::Folder => f.write_str("the path of a folder"),
             Self::Word(words) => write!(f, "one of {}", words.join(", ")),
             Self::Number { min, max, unit } => write!(f, "a whole number from {min} to {max}{unit}"),
@@ -193,6 +225,15 @@ impl fmt::Display for Rule {
 impl Value {
     pub(super) fn address(self) -> Option<SocketAddr> {
         if let Self::Address(address) = self { Some(address) } else { None }
+    }
+
+    /// Returns the address, or that there is to be none.
+    pub(super) fn address_or_none(self) -> Option<Option<SocketAddr>> {
+        match self {
+            Self::Address(address) => Some(Some(address)),
+            Self::Word(_) => Some(None),
+            Self::Folder(_) | Self::Number(_) => None,
+        }
     }
 
     pub(super) fn folder(self) -> Option<PathBuf> {
@@ -209,6 +250,10 @@ impl Value {
 
     pub(super) fn size(self) -> Option<usize> {
         self.number().and_then(|number| usize::try_from(number).ok())
+    }
+
+    pub(super) fn hours(self) -> Option<Span> {
+        self.number().and_then(|number| u32::try_from(number).ok()).map(Span::from_hours)
     }
 
     pub(super) fn millis(self) -> Option<Duration> {

@@ -23,6 +23,7 @@ fn only_the_data_folder_must_be_given() {
     let config = load(&flags(&[("data", "/d")]), |_| None).unwrap().config;
     assert_eq!(config.data, PathBuf::from("/d"));
     assert_eq!(config.listen, "127.0.0.1:7878".parse().unwrap());
+    assert_eq!(config.ops_listen, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.durability, Durability::Fsync);
     assert_eq!(config.engine_options().group_bytes, Options::default().group_bytes);
     assert_eq!(config.limits().permit_bytes, tallystick_rpc::Limits::default().permit_bytes);
@@ -34,20 +35,23 @@ fn only_the_data_folder_must_be_given() {
 #[test]
 fn a_good_file_gives_every_key() {
     let file = file(
-        "listen = '[::1]:0'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
-         sweep_every_ms = 7\ngroup_bytes = 8192\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
+        "listen = '[::1]:0'\nops_listen = '[::1]:1'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
+         sweep_every_ms = 7\ngroup_bytes = 8192\nindex = 'rebuild'\nretry_window_hours = 2\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
          worker_threads = 2\ndrain_timeout_ms = 0\nclock_divergence_max_ms = 11\nlog_format = 'json'\n\
          log_level = 'debug'\n",
     );
     let config = load(&Flags::default().with_file(file.path()), |_| None).unwrap().config;
     let expected = Config {
         listen: "[::1]:0".parse().unwrap(),
+        ops_listen: Some("[::1]:1".parse().unwrap()),
         data: "/d".into(),
         durability: Durability::Os,
         shards: 3,
         checkpoint_records: 5,
         sweep_every: Duration::from_millis(7),
         group_bytes: 8_192,
+        rebuild_index: true,
+        retry_window: tallystick_core::Span::from_hours(2),
         permit_bytes: 2_097_152,
         stream_batches_in_flight: 9,
         worker_threads: 2,
@@ -83,15 +87,20 @@ fn a_variable_can_name_the_file() {
 
 #[test]
 fn all_problems_are_reported_at_once_with_their_places() {
-    let file = file("shards = 0\nlisten = 'localhost'\nlog_level = true\ngroup_byte = 1\n");
+    let file =
+        file("shards = 0\nlisten = 'localhost'\nops_listen = 'None'\nlog_level = true\ngroup_byte = 1\n");
     let flags = flags(&[("durability", "fast")]).with_file(file.path());
     let text = load(&flags, variables(&[("TALLYSTICK_DRAIN_TIMEOUT_MS", "-1")])).unwrap_err().to_string();
     let path = file.path().display();
     for expected in [
         format!("shards: \"0\", from the file {path}, must be a whole number from 1 to 256"),
         format!("listen: \"localhost\", from the file {path}, must be an IP address and a port"),
+        format!(
+            "ops_listen: \"None\", from the file {path}, must be an IP address and a port, such as 127.0.0.1:7878 or \
+             [::1]:7878, or none for no listener"
+        ),
         format!("log_level: \"true\", from the file {path}, must be one of off, error, warn"),
-        format!("group_byte: unknown key, from the file {path}; the keys are listen, data"),
+        format!("group_byte: unknown key, from the file {path}; the keys are listen, ops_listen, data"),
         "durability: \"fast\", from the flag --durability, must be one of fsync, os".into(),
         "drain_timeout_ms: \"-1\", from the environment variable TALLYSTICK_DRAIN_TIMEOUT_MS, must be a whole \
          number from 0 to 600000 milliseconds"
@@ -102,7 +111,7 @@ fn all_problems_are_reported_at_once_with_their_places() {
     ] {
         assert!(text.contains(&expected), "{expected}\nis not in\n{text}");
     }
-    assert_eq!(text.lines().count(), 8, "{text}");
+    assert_eq!(text.lines().count(), 9, "{text}");
 }
 
 #[test]
@@ -124,9 +133,11 @@ fn a_file_that_cannot_be_read_is_named_with_the_line() {
 
 #[test]
 fn what_is_shown_can_be_read_again() {
-    let first = load(&flags(&[("data", "/a \"b\""), ("log_format", "json")]), |_| None).unwrap();
+    let first = flags(&[("data", "/a \"b\""), ("log_format", "json"), ("ops_listen", "none")]);
+    let first = load(&first, |_| None).unwrap();
     let shown = first.to_string();
     assert!(shown.contains("log_format = \"json\"  # the flag --log-format\n"), "{shown}");
+    assert!(shown.contains("ops_listen = \"none\"  # the flag --ops-listen\n"), "{shown}");
     assert!(shown.contains("durability = \"fsync\"  # the default\n"), "{shown}");
     let file = file(&shown);
     let again = load(&Flags::default().with_file(file.path()), |_| None).unwrap();

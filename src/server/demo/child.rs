@@ -70,7 +70,7 @@ impl ServerCommand {
         let log = log.map_err(DemoError::io("write the server's log"))?;
         Command::new(&self.exe)
             .arg("serve")
-            .args(["--listen", listen, "--durability", self.durability])
+            .args(["--listen", listen, "--ops-listen", "none", "--durability", self.durability])
             .arg("--data")
             .arg(self.folder.join("data"))
             .stdin(Stdio::null())

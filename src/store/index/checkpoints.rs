@@ -9,7 +9,7 @@ use tallystick_journal::{Checkpoint, Checkpoints, Floor, StorageFault, Visit};
 use super::{Family, RocksIndex};
 use crate::{
     fault, instance,
-    kind::{floor, head, row, settlement, settlement_seq},
+    kind::{command_key, floor, head, row, settlement, settlement_seq},
 };
 
 /// Is called with each stored key and value.
@@ -63,6 +63,14 @@ impl RocksIndex {
                 Some(value) => batch.put_cf(family, row::encode_key(place), row::encode_value(place, value)),
                 None => batch.delete_cf(family, row::encode_key(place)),
             }
+        }
+        let keys = self.family(Family::CommandKey)?;
+        for (hash, encoded) in &checkpoint.command_keys {
+            batch.put_cf(
+                keys,
+                command_key::encode_key(partition, *hash),
+                command_key::encode_value(partition, *hash, encoded),
+            );
         }
         let (by_id, by_seq) = (self.family(Family::Settlement)?, self.family(Family::SettlementSeq)?);
         for (id, seq, encoded) in &checkpoint.settlements {

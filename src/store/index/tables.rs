@@ -8,7 +8,7 @@ use tallystick_journal::{StorageFault, Tables, Visit};
 use super::{Family, RocksIndex};
 use crate::{
     fault, instance,
-    kind::{settlement, settlement_seq},
+    kind::{command_key, settlement, settlement_seq},
 };
 
 impl Tables for RocksIndex {
@@ -32,6 +32,13 @@ impl Tables for RocksIndex {
         }
         // The walk ends at the last place and at the first damaged block alike.
         walk.status().map_err(|error| fault::from_rocks(Family::SettlementSeq.name(), error))
+    }
+
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        let Some(stored) = self.get(Family::CommandKey, &command_key::encode_key(partition, hash))? else {
+            return Ok(None);
+        };
+        Ok(Some(command_key::decode(partition, hash, &stored)?.to_vec()))
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use rocksdb::{BlockBasedOptions, Cache, Options};
 use tallystick_journal::StorageFault;
 
-use crate::{StoreOptions, instance};
+use crate::{StoreOptions, instance, instance::Access};
 
 const BLOCK_BYTES: usize = 32 << 10;
 const CACHE_BYTES: usize = 4 << 20;
@@ -14,8 +14,8 @@ const MEMTABLES_MAX: i32 = 4;
 const NO_LIMIT: i32 = i32::MAX;
 
 /// Gives the options of the journal's instance.
-pub(super) fn journal(path: &Path, chosen: &StoreOptions) -> Result<Options, StorageFault> {
-    let mut options = instance::options(path, chosen.journal_flush_bytes_per_second)?;
+pub(super) fn journal(path: &Path, chosen: &StoreOptions, access: Access) -> Result<Options, StorageFault> {
+    let mut options = instance::options(path, chosen.journal_flush_bytes_per_second, access)?;
 
     // Small memtables make small files and small logs: a flush disturbs the syncs beside it briefly, and so does each
     // delete. Four let a burst run ahead of the limited flush; they also bound one flush, which writes all that wait.

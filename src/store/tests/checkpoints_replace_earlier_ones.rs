@@ -111,6 +111,25 @@ fn settlements_are_found_by_id_and_by_seq() {
 }
 
 #[test]
+fn keys_of_commands_are_found_in_their_partition_and_kept_for_good() {
+    let root = tempfile::tempdir().unwrap();
+    {
+        let index = open(root.path(), small()).index();
+        let keyed = |partition, hash: u8, made: &[u8]| Checkpoint {
+            command_keys: vec![([hash; 16], made.to_vec())],
+            ..checkpoint(partition, b"", &[])
+        };
+        index.save(&[keyed(1, 7, b"account"), keyed(2, 7, b"payee")]).unwrap();
+        index.save(&[checkpoint(1, b"later", &[])]).unwrap();
+    }
+    let index = open(root.path(), small()).index();
+    assert_eq!(index.command_key(1, [7; 16]).unwrap().unwrap(), b"account");
+    assert_eq!(index.command_key(2, [7; 16]).unwrap().unwrap(), b"payee");
+    assert_eq!(index.command_key(1, [8; 16]).unwrap(), None);
+    assert_eq!(index.command_key(3, [7; 16]).unwrap(), None);
+}
+
+#[test]
 fn the_floor_comes_back() {
     let root = tempfile::tempdir().unwrap();
     {

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{
-    AccountId, Amount, Clock, Currency, DeclineCode, IdSource, PARTITIONS, Partition, PayeeId, Record,
-    SessionId, Span, Time, WriterId,
+    AccountId, Amount, Clock, Currency, DeclineCode, EnvelopeId, IdSource, PARTITIONS, Partition, PayeeId,
+    Record, SessionId, Span, Time, WriterId,
     books::Book,
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
     cut::RowValue,
@@ -24,7 +24,8 @@ use tallystick_engine::{
     DebitAnswer, Engine, OpenAnswer, Options, Parts, Running, Silent, StartFault, Ticket,
 };
 use tallystick_journal::{
-    Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, StorageFault, Tables, TrimStep, Visit,
+    Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, NeededFrom, StorageFault, Tables,
+    TrimStep, Visit,
     memory::{MemoryIndex, MemoryJournal},
     rows,
 };
@@ -111,13 +112,15 @@ pub(crate) struct Disk {
     pub(crate) index: MemoryIndex,
     /// How many saves of checkpoints fail from now on.
     pub(crate) saves_failing: AtomicU64,
+    /// From where on a follower says that it needs the journal.
+    pub(crate) needed_from: Arc<NeededFrom>,
     power: Mutex<Power>,
 }
 
 impl Disk {
     fn of(journal: MemoryJournal, archive: MemoryJournal, index: MemoryIndex) -> Self {
         let power = Mutex::new(Power { writes_left: u64::MAX, off: false, last_lands: false });
-        Self { journal, archive, index, saves_failing: AtomicU64::new(0), power }
+        Self { journal, archive, index, saves_failing: AtomicU64::new(0), needed_from: Arc::default(), power }
     }
 
     pub(crate) fn new() -> Self {
@@ -217,6 +220,10 @@ impl Tables for Disk {
     fn settlements_after(&self, after_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
         self.index.settlements_after(after_seq, visit)
     }
+
+    fn command_key(&self, partition: u16, hash: [u8; 16]) -> Result<Option<Vec<u8>>, StorageFault> {
+        self.index.command_key(partition, hash)
+    }
 }
 
 /// Chooses `shards`, and nothing in the background unless it is asked for.
@@ -253,6 +260,7 @@ impl World {
             journal: disk.clone(),
             checkpoints: disk.clone(),
             tables: disk.clone(),
+            journal_needed_from: disk.needed_from.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
             events: Arc::new(Silent),
@@ -273,10 +281,10 @@ impl World {
     }
 
     pub(crate) fn account(&self, key: &str, nanos: u64) -> AccountId {
-        let create = CreateAccount { key: key.as_bytes(), currency: USD, reference: "" };
+        let create = CreateAccount::prepaid(key.as_bytes(), USD);
         let account = self.engine().create_account(&create).wait().unwrap().value.id;
         let amount = Amount::from_nanos(nanos);
-        let deposit = Deposit { account, key: key.as_bytes(), amount, currency: USD };
+        let deposit = Deposit { account, key: key.as_bytes(), amount, currency: USD, pending: false };
         self.engine().deposit(&deposit).wait().unwrap();
         account
     }
@@ -304,23 +312,16 @@ impl World {
 
 /// Asks for a session of ten minutes that is bounded by its cap alone.
 pub(crate) fn opening(account: AccountId, key: &str, cap: u64) -> OpenSession<'_> {
+    below(EnvelopeId::Account(account), key, cap)
+}
+
+/// Asks for a session under an account or a session, as `opening` does.
+pub(crate) fn below(parent: EnvelopeId, key: &str, cap: u64) -> OpenSession<'_> {
+    let (cap, ttl) = (Amount::from_nanos(cap), Span::from_ns(600 * SECOND));
     OpenSession {
-        account,
-        key: key.as_bytes(),
-        currency: USD,
-        cap: Amount::from_nanos(cap),
-        ttl: Span::from_ns(600 * SECOND),
-        not_before: Time::ZERO,
-        payees: Vec::new(),
-        payee_caps: Vec::new(),
-        default_payee_cap: Amount::ZERO,
-        debit_min: Amount::ZERO,
-        debit_max: Amount::ZERO,
         principal: "cfo",
         method: "passkey",
-        evidence_hash: None,
-        approved_at: Time::ZERO,
-        reference: "",
+        ..OpenSession::capped(parent, key.as_bytes(), (cap, USD), ttl)
     }
 }
 
@@ -333,6 +334,7 @@ pub(crate) fn by_key(session: SessionId, payee: PayeeId, nanos: u64, key: &str) 
         intent: Intent::Key(key.as_bytes()),
         reference: "",
         evidence: None,
+        partial: false,
     }
 }
 
@@ -425,4 +427,32 @@ pub(crate) fn audit(journal: &MemoryJournal) {
     }
     assert_eq!(all, 0, "all books sum to zero");
     assert_eq!(in_transit, on_the_way, "in transit is what has left and not arrived");
+}
+
+/// Applies a journal record by record; before each, the rules must say again what it says, and after each, everything must
+/// be sound and each currency must sum to zero. Returns how many records there were.
+pub(crate) fn audit_every_seq(journal: &MemoryJournal) -> u64 {
+    let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
+    let mut records = 0;
+    let read = journal.read(1, &mut |key, bytes| {
+        GroupView::parse(key, bytes)?.records(|seq, stamp, record| {
+            let partition = &mut partitions[usize::from(stamp.partition)];
+            assert_eq!(
+                tallystick_core::verify::decide_again(partition, stamp, record),
+                Ok(()),
+                "seq {seq}: {record:?}"
+            );
+            partition.apply(seq, stamp, record);
+            assert_eq!(partition.check_sound(), Ok(()), "after seq {seq}: {record:?}");
+            let books = partitions.iter().flat_map(|partition| partition.books().iter());
+            assert_eq!(books.flat_map(|(_, books)| books).sum::<i128>(), 0, "after seq {seq}");
+            if let Record::Genesis(genesis) = record {
+                partitions.iter_mut().for_each(|partition| partition.adopt_seed(genesis.seed));
+            }
+            records += 1;
+        })?;
+        Ok(ControlFlow::Continue(()))
+    });
+    read.unwrap();
+    records
 }

@@ -4,6 +4,7 @@
 // `allow-unwrap-in-tests` does not reach support modules.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, unreachable_pub)]
 
+pub mod http;
 pub mod payers;
 
 use std::{
@@ -18,8 +19,8 @@ use tallystick_proto::v1::{
     payees_client::PayeesClient,
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
-    process::{Child, Command},
+    io::{AsyncBufReadExt as _, AsyncRead, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
     time::timeout,
 };
 use tonic::{Status, transport::Channel};
@@ -34,6 +35,11 @@ pub fn serve_command(data: &Path) -> Command {
     with_folder(Command::new(EXE), data)
 }
 
+/// Returns the same, with a free port for operators too.
+pub fn watched_command(data: &Path) -> Command {
+    with_listeners(Command::new(EXE), data, "127.0.0.1:0")
+}
+
 /// Returns the same, where no file may grow beyond `blocks` of 512 or 1,024 bytes: what a full disk is to a process
 /// that has no disk of its own. Writes fail with EFBIG.
 pub fn limited_command(data: &Path, blocks: u32) -> Command {
@@ -42,8 +48,12 @@ pub fn limited_command(data: &Path, blocks: u32) -> Command {
     with_folder(shell, data)
 }
 
-fn with_folder(mut command: Command, data: &Path) -> Command {
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
+fn with_folder(command: Command, data: &Path) -> Command {
+    with_listeners(command, data, "none")
+}
+
+fn with_listeners(mut command: Command, data: &Path, ops: &str) -> Command {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--data"]).arg(data);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
@@ -73,7 +83,20 @@ impl Server {
         Self::spawn(serve_command(data)).await
     }
 
-    pub async fn spawn(mut command: Command) -> Self {
+    pub async fn spawn(command: Command) -> Self {
+        Self::spawn_and_read(command).await.0
+    }
+
+    /// Starts a `watched_command` and waits until it says where operators ask, too.
+    pub async fn spawn_watched(command: Command) -> (Self, String) {
+        let (server, mut lines) = Self::spawn_and_read(command).await;
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("it should say so").unwrap();
+        let ops = line.as_deref().and_then(|line| line.strip_prefix("operations listening on "));
+        let ops = ops.unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        (server, ops)
+    }
+
+    async fn spawn_and_read(mut command: Command) -> (Self, Lines<BufReader<ChildStdout>>) {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         // Read all along, so that a full pipe never holds the server up.
@@ -82,7 +105,7 @@ impl Server {
         let line = timeout(PATIENCE, lines.next_line()).await.expect("it should have been ready").unwrap();
         let address = line.as_deref().and_then(|line| line.strip_prefix("listening on ")).map(str::to_owned);
         let address = address.unwrap_or_else(|| panic!("{line:?}, {}", log.lock().unwrap()));
-        Self { child, log, address }
+        (Self { child, log, address }, lines)
     }
 
     pub async fn connect(&self) -> Channel {

@@ -1,0 +1,90 @@
+//! Owns: what changes an open session beside its debits: top-ups, and reversals of debits.
+//! Never: the order of tests; looks up what a debit was: that is given.
+
+use crate::{Answer, Engine, Fault, Known, ReverseAnswer, Ticket, TopUpAnswer};
+use tallystick_core::{
+    Refusal, SessionId, WriterId,
+    command::{Reverse, Scope, TopUp},
+    decide::{self, look_up},
+    partition::Made,
+};
+
+impl Engine {
+    /// Raises a session's cap, moves its end, or both.
+    pub fn top_up(&self, command: &TopUp<'_>) -> Ticket<Answer<TopUpAnswer>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.session.partition();
+        let done =
+            match self.keyed(partition, command, |p, filed, now| decide::top_up(p, command, filed, now)) {
+                Ok(done) => done,
+                Err((Fault::Refused(Refusal::UnknownSession), seq)) => {
+                    return self.retired_or_unknown(command.session, seq);
+                }
+                Err((fault, seq)) => return self.ticket(seq, Err(fault)),
+            };
+        let decline = match done.made {
+            Made::Declined(decline) => Some(decline),
+            _ => None,
+        };
+        self.session(command.session).map(|session| Answer {
+            value: TopUpAnswer { session, decline },
+            seq: done.seq,
+            replayed: done.replayed,
+        })
+    }
+
+    /// Takes back a debit, all of it or in part.
+    pub fn reverse(&self, command: &Reverse<'_>) -> Ticket<Answer<ReverseAnswer>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let partition = command.session.partition();
+        let done = match self.keyed(partition, command, |p, filed, _| decide::reverse(p, command, filed)) {
+            Ok(done) => done,
+            Err((Fault::Refused(Refusal::UnknownSession), seq)) => {
+                return self.retired_or_unknown(command.session, seq);
+            }
+            Err((fault, seq)) => return self.ticket(seq, Err(fault)),
+        };
+        let Made::Reversal(_, reversed) = done.made else { return self.refuse(Refusal::UnknownDebit) };
+        self.session(command.session).map(|session| Answer {
+            value: ReverseAnswer { session, reversed },
+            seq: done.seq,
+            replayed: done.replayed,
+        })
+    }
+
+    /// Says what memory knows of the debit with a key. The ticket opens when what it says is durable.
+    pub fn look_up_key(&self, session: SessionId, key: &[u8]) -> Ticket<Known> {
+        self.look_up(session, Ok(Scope::Debit.hash(self.seed(), session.bits(), key)))
+    }
+
+    /// Says what memory knows of a writer's numbered debit. The ticket opens when what it says is durable.
+    pub fn look_up_number(&self, session: SessionId, writer: WriterId, number: u64) -> Ticket<Known> {
+        self.look_up(session, Err((writer, number)))
+    }
+
+    fn look_up(
+        &self,
+        session: SessionId,
+        by: Result<tallystick_core::hash::KeyHash, (WriterId, u64)>,
+    ) -> Ticket<Known> {
+        let partition = session.partition();
+        let shard = self.lock(partition);
+        let home = shard.partition(partition);
+        let known = match look_up(home, session, by) {
+            Ok(Some(debit)) => match home.payee_at(debit.payee) {
+                Some(payee) => Known::Decided(debit, payee),
+                None => Known::Forgotten,
+            },
+            Ok(None) => Known::NeverSeen,
+            Err(Refusal::UnknownSession) => Known::NotOpen,
+            Err(_) => Known::Forgotten,
+        };
+        let last_seq = shard.last_seq;
+        drop(shard);
+        self.ticket(last_seq, Ok(known))
+    }
+}

@@ -1,0 +1,124 @@
+//! Owns: the layout of debits and their reversals. A debit is most of any journal, so it says only what is not the rule.
+//! Never: decides what was taken.
+
+use super::piece::{amount, currency, id, keyed, put_keyed, put_verdict, verdict};
+use crate::wire::{Damage, Put as _, Take};
+use tallystick_core::{
+    Amount, SessionId, WriterId,
+    hash::KeyHash,
+    keys::Verdict,
+    record::{Debited, Reversed, StoredIntent},
+    writer::Numbered,
+};
+
+/// The intent is a key. In the flags, exactly one of this and the next is set; version 1 had no other flags.
+const BY_KEY: u8 = 1;
+/// The intent is a writer's number.
+const BY_NUMBER: u8 = 2;
+/// Less would have done.
+const PARTIAL: u8 = 4;
+/// What was taken follows: less than was asked, but not nothing.
+const TOOK_LESS: u8 = 8;
+
+/// Returns what was taken where nothing else is said.
+fn taken_by_rule(asked: Amount, verdict: Verdict) -> Amount {
+    if verdict.is_none() { asked } else { Amount::ZERO }
+}
+
+pub(super) fn put_debited(r: &Debited<'_>, out: &mut Vec<u8>) {
+    let took_less = r.taken != taken_by_rule(r.amount, r.verdict);
+    let odd = took_less && (r.verdict.is_some() || r.taken.is_zero() || r.taken > r.amount);
+    assert!(!odd, "bug: a debit of {} took {} with the verdict {:?}", r.amount, r.taken, r.verdict);
+    out.put_u128(r.session.bits());
+    out.put_small(r.payee.into());
+    out.put_small(r.amount.nanos());
+    out.put_small(r.currency.number().into());
+    put_verdict(r.verdict, out);
+    let flags = if r.partial { PARTIAL } else { 0 } | if took_less { TOOK_LESS } else { 0 };
+    match r.intent {
+        StoredIntent::Key(key) => {
+            out.put_u8(BY_KEY | flags);
+            out.put_u128(key.0);
+        }
+        StoredIntent::Number(at) => {
+            out.put_u8(BY_NUMBER | flags);
+            out.put_u128(at.writer.bits());
+            out.put_small(at.epoch.into());
+            out.put_small(at.number);
+            out.put_small(at.number - at.acked_through);
+        }
+    }
+    if took_less {
+        out.put_small(r.taken.nanos());
+    }
+    out.put_text(r.reference);
+    out.put_hash(r.evidence.as_ref());
+}
+
+pub(super) fn take_debited<'a>(version: u8, take: &mut Take<'a>) -> Result<Debited<'a>, Damage> {
+    let session = id(take, SessionId::from_bits)?;
+    let payee = take.narrow("payee")?;
+    let (amount, currency, verdict) = (amount(take)?, currency(take)?, verdict(take)?);
+    let flags = take.u8("flags")?;
+    let known = if version == 1 { 0 } else { PARTIAL | TOOK_LESS };
+    let intent = match flags & !known {
+        BY_KEY => StoredIntent::Key(KeyHash(take.u128("key")?)),
+        BY_NUMBER => StoredIntent::Number(numbered(take)?),
+        _ => return Err(take.damage("flags")),
+    };
+    let taken = if flags & TOOK_LESS == 0 {
+        taken_by_rule(amount, verdict)
+    } else {
+        take_less(amount, verdict, take)?
+    };
+    Ok(Debited {
+        session,
+        payee,
+        amount,
+        currency,
+        partial: flags & PARTIAL != 0,
+        verdict,
+        taken,
+        intent,
+        reference: take.text("reference")?,
+        evidence: take.hash("evidence")?,
+    })
+}
+
+/// Reads what was taken where that is not the rule: out of an approved debit, between nothing and what was asked.
+fn take_less(asked: Amount, verdict: Verdict, take: &mut Take<'_>) -> Result<Amount, Damage> {
+    let taken = amount(take)?;
+    if verdict.is_some() || taken.is_zero() || taken >= asked {
+        return Err(take.damage("taken"));
+    }
+    Ok(taken)
+}
+
+fn numbered(take: &mut Take<'_>) -> Result<Numbered, Damage> {
+    let writer = id(take, WriterId::from_bits)?;
+    let epoch = take.narrow("epoch")?;
+    let number = take.small("number")?;
+    let behind = take.small("acked")?;
+    let acked_through = number.checked_sub(behind).ok_or(take.damage("acked"))?;
+    Ok(Numbered { writer, epoch, number, acked_through })
+}
+
+pub(super) fn put_reversed(r: &Reversed, out: &mut Vec<u8>) {
+    out.put_u128(r.session.bits());
+    out.put_small(r.debit_seq);
+    out.put_small(r.payee.into());
+    out.put_small(r.amount.nanos());
+    out.put_small(r.reversed_after.nanos());
+    put_keyed(&r.keyed, out);
+}
+
+pub(super) fn take_reversed(take: &mut Take<'_>) -> Result<Reversed, Damage> {
+    Ok(Reversed {
+        session: id(take, SessionId::from_bits)?,
+        debit_seq: take.small("debit")?,
+        payee: take.narrow("payee")?,
+        amount: amount(take)?,
+        reversed_after: amount(take)?,
+        keyed: keyed(take)?,
+    })
+}

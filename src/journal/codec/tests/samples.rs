@@ -1,0 +1,236 @@
+//! Owns: records to be written and read, in every form that their layouts have. Never: a test.
+
+use tallystick_core::{
+    AccountId, Amount, Cap, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, PayeeId,
+    Record, SessionId, Span, Time, Total, WriterId,
+    account::Funding,
+    command::Scope,
+    deposit::DepositState,
+    hash::{FieldHash, KeyHash, Seed},
+    id::Place,
+    payee::PayeeStatus,
+    record::*,
+    session::{Bounds, Mode},
+    settlement::{Line, Outgoing, Reason},
+    writer::Numbered,
+};
+
+pub(super) fn place() -> Place {
+    Place { partition: 200, slot: 77, generation: 3 }
+}
+
+pub(super) fn session() -> SessionId {
+    SessionId::new(place(), 0xabc)
+}
+
+pub(super) fn keyed() -> Keyed {
+    Keyed { key: KeyHash(9 << 90), content: vec![FieldHash(1), FieldHash(0)] }
+}
+
+pub(super) fn line() -> Line {
+    Line { payee: PayeeId::new(place(), 5), amount: Amount::from_nanos(600), debit_count: 2 }
+}
+
+pub(super) fn nanos(nanos: u64) -> Amount {
+    Amount::from_nanos(nanos)
+}
+
+pub(super) fn account() -> AccountId {
+    AccountId::new(place(), 8)
+}
+
+pub(super) fn debit(reference: &str, number: u64, amount: u64, declined: bool) -> Debited<'_> {
+    Debited {
+        session: session(),
+        payee: 4,
+        amount: nanos(amount),
+        currency: Currency::from_number(840),
+        partial: false,
+        verdict: declined.then_some((DeclineCode::PayeeCap, Level::Payee)),
+        taken: nanos(if declined { 0 } else { amount }),
+        intent: StoredIntent::Number(Numbered {
+            writer: WriterId::new(place(), 1),
+            epoch: 2,
+            number,
+            acked_through: number / 2,
+        }),
+        reference,
+        evidence: declined.then_some([3; 32]),
+    }
+}
+
+pub(super) fn bounds() -> Bounds {
+    Bounds {
+        cap: nanos(5_000_000_000),
+        not_before: Time::from_ns(7),
+        ends_at: Time::from_ns(1_700_000_000_000_000_000),
+        default_payee_cap: Cap::NONE,
+        debit_min: nanos(1),
+        debit_max: Cap::of(nanos(1_000)),
+        payees_restricted: true,
+    }
+}
+
+pub(super) fn opened(parent: Option<SessionId>, mode: Mode) -> SessionOpened<'static> {
+    SessionOpened {
+        id: session(),
+        account: account(),
+        parent,
+        mode,
+        bounds: bounds(),
+        payees: vec![(3, Cap::NONE), (300, Cap::of(nanos(9)))],
+        principal: "cfo",
+        method: "passkey",
+        evidence_hash: Some([1; 32]),
+        approved_at: Time::from_ns(1),
+        reference: "run 7",
+        keyed: keyed(),
+    }
+}
+
+pub(super) fn decline(next: Next) -> Decline {
+    Decline { code: DeclineCode::Cap, level: Level::Account, next }
+}
+
+/// Returns an account with all that its funding brings.
+pub(super) fn created(funding: Funding) -> AccountCreated<'static> {
+    let authority = ExternalFacts {
+        reference: "mandate 1Ω",
+        usable_until: Time::from_ns(1_800_000_000_000_000_000),
+        margin: Span::from_hours(1),
+    };
+    let none = MethodFacts::default();
+    let card = MethodFacts { kind: "card", brand: "Girocard", last_four: "0042", funding_type: "debit" };
+    let (limit, external, method) = match funding {
+        Funding::Prepaid => (Amount::ZERO, None, none),
+        Funding::CreditLine => (Amount::MAX, None, MethodFacts { kind: "bank_account", ..none }),
+        Funding::ExternalAuthority => (nanos(1), Some(authority), card),
+    };
+    let (id, currency, reference) = (account(), Currency::from_number(978), "kasse");
+    AccountCreated { id, currency, funding, limit, external, method, reference, keyed: keyed() }
+}
+
+fn accounts() -> Vec<Record<'static>> {
+    let fundings = [Funding::Prepaid, Funding::CreditLine, Funding::ExternalAuthority];
+    fundings.map(|funding| Record::AccountCreated(created(funding))).into()
+}
+
+/// Holds what happens to an account's money.
+fn movements() -> Vec<Record<'static>> {
+    let (account, amount, keyed) = (account(), Amount::MAX, keyed());
+    let id = DepositId::new(place(), 12);
+    let deposited_after = Total::MAX;
+    vec![
+        Record::Deposited(Deposited { account, amount, deposited_after, keyed: keyed.clone() }),
+        Record::DepositMoved(DepositMoved { id, to: DepositState::Available, deposited_after }),
+        Record::DepositMoved(DepositMoved { id, to: DepositState::Failed, deposited_after: Total::ZERO }),
+        Record::Withdrawn(Withdrawn { account, amount, withdrawn_after: Total::MAX, keyed: keyed.clone() }),
+        Record::Repaid(Repaid { account, amount, repaid_after: Total::MAX, keyed: keyed.clone() }),
+        Record::DepositMade(DepositMade {
+            id,
+            account,
+            amount,
+            state: DepositState::Pending,
+            total_after: Total::MAX,
+            keyed: keyed.clone(),
+        }),
+        Record::CreditLimitSet(CreditLimitSet { account, limit: amount, keyed }),
+    ]
+}
+
+fn payees() -> Vec<Record<'static>> {
+    let id = PayeeId::new(place(), 5);
+    vec![
+        Record::PayeeCreated(PayeeCreated {
+            id, status: PayeeStatus::Active, name: "Émile", keyed: keyed()
+        }),
+        Record::PayeeStatusSet(PayeeStatusSet { id, status: PayeeStatus::Blocked, version: 2 }),
+        Record::PayeeShared(PayeeShared { id, with: 255 }),
+        Record::PayeeNoticed(PayeeNoticed { id, slot: 300, status: PayeeStatus::Active, version: 1 }),
+    ]
+}
+
+fn sessions() -> Vec<Record<'static>> {
+    let parent = SessionId::new(Place { slot: 76, ..place() }, 0xabd);
+    let on_session = EnvelopeId::Session(session());
+    vec![
+        Record::SessionOpened(opened(None, Mode::Reserved)),
+        Record::SessionOpened(opened(Some(parent), Mode::Shared)),
+        Record::OpenDeclined(OpenDeclined {
+            account: account(),
+            decline: decline(Next::SmallerAmount(nanos(17))),
+            keyed: keyed(),
+        }),
+        Record::CommandDeclined(CommandDeclined {
+            command: Scope::Withdraw,
+            on: EnvelopeId::Account(account()),
+            decline: decline(Next::TopUp(nanos(18))),
+            keyed: keyed(),
+        }),
+        Record::CommandDeclined(CommandDeclined {
+            command: Scope::TopUp,
+            on: on_session,
+            decline: decline(Next::WaitUntil(Time::from_ns(19))),
+            keyed: keyed(),
+        }),
+        Record::ToppedUp(ToppedUp {
+            session: session(),
+            add: nanos(1_000),
+            ends_at: Time::from_ns(1_700_000_000_000_000_001),
+            keyed: keyed(),
+        }),
+        Record::SessionClosing(SessionClosing { session: session() }),
+    ]
+}
+
+fn debits() -> Vec<Record<'static>> {
+    let by_key = StoredIntent::Key(KeyHash(u128::MAX));
+    let partly = Debited { partial: true, taken: nanos(599), ..debit("", 14, 600, false) };
+    vec![
+        Record::Debited(debit("ref-1", 12, 600, false)),
+        Record::Debited(debit("", 13, 600, true)),
+        Record::Debited(Debited { currency: Currency::UNSTATED, intent: by_key, ..debit("", 0, 1, false) }),
+        Record::Debited(partly),
+        Record::Debited(Debited { intent: by_key, ..partly }),
+        Record::Debited(Debited { partial: true, ..debit("", 15, 600, true) }),
+        Record::Reversed(Reversed {
+            session: session(),
+            debit_seq: u64::MAX,
+            payee: 4,
+            amount: nanos(1),
+            reversed_after: nanos(599),
+            keyed: keyed(),
+        }),
+    ]
+}
+
+/// Holds records of every kind, in every form that their layouts have.
+pub(super) fn one_of_each() -> Vec<Record<'static>> {
+    let writer = WriterId::new(place(), 1);
+    let mut all = vec![
+        Record::Genesis(Genesis { seed: Seed([6; 16]), partitions: 256 }),
+        Record::WriterOpened(WriterOpened { id: writer, epoch: 1 }),
+        Record::WriterPositioned(WriterPositioned { session: session(), writer, epoch: 2 }),
+        Record::SessionSettled(SessionSettled {
+            session: session(),
+            reason: Reason::Cascade,
+            lines: vec![line(), line()],
+            total: nanos(1_200),
+            released: nanos(4_999_998_800),
+        }),
+        Record::SettlementPosted(SettlementPosted {
+            source: 9,
+            outgoing: Outgoing {
+                no: 1,
+                settlement: session().settlement(),
+                currency: Currency::from_number(840),
+                line: line(),
+            },
+        }),
+        Record::OutboxDelivered(OutboxDelivered { through: 1 }),
+    ];
+    for part in [accounts(), movements(), payees(), sessions(), debits()] {
+        all.extend(part);
+    }
+    all
+}

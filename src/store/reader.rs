@@ -1,0 +1,82 @@
+//! Owns: reading a data folder that nobody serves: nothing in it is created, changed or removed, and no server can open it
+//! meanwhile. Never: a write; a folder that another process has open.
+
+use std::{
+    fs::File,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{FlockOperation, fcntl_lock};
+use tallystick_journal::{Checkpoints as _, Floor, Journal as _, StorageFault, Visit};
+
+use crate::{StoreOptions, fault, format, index::RocksIndex, journal::RocksJournal};
+
+/// Reads a data folder.
+#[derive(Debug)]
+pub struct StoreReader {
+    journal: RocksJournal,
+    index: RocksIndex,
+    /// Held as long as this lives: whoever wants to write waits for it.
+    _locks: Vec<File>,
+}
+
+impl StoreReader {
+    /// Opens the data folder `root`. What a crash left in the logs is read, and left there.
+    ///
+    /// *Errors*: as `Store::open`; and `Io` for a folder that is none, since nothing is created here.
+    pub fn open(root: impl AsRef<Path>) -> Result<Self, StorageFault> {
+        let root = root.as_ref();
+        let (journal, index) = (root.join("journal"), root.join("index"));
+        if !journal.is_dir() || !index.is_dir() {
+            let text = "is no data folder: `journal` and `index` are not both in it";
+            return Err(StorageFault::Io(format!("{} {text}", root.display())));
+        }
+        // ORDER: locks before anything is read, so that what is read stays as it is.
+        let locks = [&journal, &index].into_iter().filter_map(|folder| lock(folder).transpose());
+        let locks = locks.collect::<Result<_, _>>()?;
+        let has_format = format::check(root)?;
+        let options = StoreOptions::default();
+        let journal = RocksJournal::open_read_only(&journal, &options)?;
+        if !has_format && !journal.is_empty()? {
+            return Err(format::missing(root));
+        }
+        Ok(Self { journal, index: RocksIndex::open_read_only(&index, &options)?, _locks: locks })
+    }
+
+    /// Visits groups as `Journal::read` does.
+    pub fn groups(&self, from_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.journal.read(from_seq, visit)
+    }
+
+    /// Visits heads as `Checkpoints::heads` does.
+    pub fn heads(&self, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.index.heads(visit)
+    }
+
+    /// Visits rows as `Checkpoints::rows` does.
+    pub fn rows(&self, partition: u16, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
+        self.index.rows(partition, visit)
+    }
+
+    /// Reads the durable floor.
+    pub fn floor(&self) -> Result<Option<Floor>, StorageFault> {
+        self.index.floor()
+    }
+}
+
+/// Takes a share of RocksDB's own lock of an instance: others may read, nobody can write. `None` where there is no lock
+/// file, as in a copy of a folder: then nobody has it open.
+fn lock(folder: &Path) -> Result<Option<File>, StorageFault> {
+    let path: PathBuf = folder.join("LOCK");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fault::from_os(&path, &error)),
+    };
+    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(fault::in_use(folder)),
+        Err(error) => Err(fault::from_os(&path, &error.into())),
+    }
+}
