@@ -201,3 +201,19 @@ fn what_expired_far_below_is_released_before_a_decline() {
     assert_eq!(world.pay(teller, (1, 50), (false, false)), Ok(50));
     world.compare();
 }
+
+/// A session is topped up beside one that has expired: what the top-up lacks is above it, and not below.
+#[test]
+fn what_expired_beside_it_is_released_before_a_top_up_is_declined() {
+    let mut world = with_account(Funding::Prepaid, 100);
+    let parent = world.open(TOP, &reserved(100)).unwrap();
+    let topped = world.open(Whose::Session(parent), &reserved(40)).unwrap();
+    let brief = world.open(Whose::Session(parent), &Wish { ttl: 10, ..reserved(60) }).unwrap();
+    world.pay(brief, (0, 15), (false, false)).unwrap();
+    world.top_up(topped, 1, 0);
+    assert_eq!(world.model.sessions[topped].cap, 40);
+    world.model.now = 10;
+    world.top_up(topped, 45, 0);
+    assert_eq!((world.model.sessions[topped].cap, world.figures.released), (85, 1));
+    world.compare();
+}
