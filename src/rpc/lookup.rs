@@ -12,29 +12,30 @@ use tallystick_core::{
     DebitId, PayeeId, Refusal, SessionId, WriterId, command::Reverse, decide::DebitReplay,
 };
 use tallystick_engine::{Fault, Known};
-use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups};
+use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault};
 use tallystick_proto::v1::{self, lookup_debit_request::By as Name};
 use tonic::{Request, Status};
 
 /// How long the index is waited for when the caller says nothing: it is a few milliseconds behind, if at all.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Is how a debit is asked for.
-enum Asked<'a> {
+#[derive(Clone)]
+enum Asked {
     Id(DebitId),
-    Key(SessionId, &'a str),
+    Key(SessionId, String),
     Number(SessionId, WriterId, u64),
 }
 
-fn asked(r: &v1::LookupDebitRequest) -> Result<Asked<'_>, Status> {
-    match &r.by {
-        Some(Name::DebitId(id)) => decode::debit(id, "debit_id").map(Asked::Id).map_err(decode::refuse),
+fn asked(r: v1::LookupDebitRequest) -> Result<Asked, Status> {
+    match r.by {
+        Some(Name::DebitId(id)) => decode::debit(&id, "debit_id").map(Asked::Id).map_err(decode::refuse),
         Some(Name::Key(by)) => {
             let session = decode::session(&by.session_id, "key.session_id").map_err(decode::refuse)?;
             if by.idempotency_key.is_empty() || by.idempotency_key.len() > 255 {
                 return Err(status::malformed("key.idempotency_key", "must be 1 to 255 bytes"));
             }
-            Ok(Asked::Key(session, &by.idempotency_key))
+            Ok(Asked::Key(session, by.idempotency_key))
         }
         Some(Name::Number(by)) => {
             let session = decode::session(&by.session_id, "number.session_id").map_err(decode::refuse)?;
@@ -64,24 +65,22 @@ impl AuthorizerFace {
         deadline: Deadline,
     ) -> Result<v1::LookupDebitResponse, Status> {
         let _permit = self.shared.gate.unary()?;
-        let asked = asked(&r)?;
+        let asked = asked(r)?;
         deadline.check()?;
         // Everything that the caller can have heard of is durable by now.
         let holds_for = self.shared.engine.durable_seq();
-        let lookups = &self.shared.lookups;
         let known = self.known(&asked).await?;
         let (state, debit, as_of_seq) = match known {
             Some((Known::NeverSeen, as_of)) => (v1::LookupState::NeverSeen, None, as_of),
             Some((Known::Decided(debit, payee), as_of)) => {
                 // The index knows more of it, and is only asked: what memory says is the answer without it.
-                let full = match session_of(&asked) {
-                    Some(session) => lookups.by_id(session.debit(debit.seq), debit.seq).ok(),
-                    None => None,
+                let Some(session) = session_of(&asked) else {
+                    return Err(status::of(&Fault::from(Refusal::UnknownDebit)));
                 };
-                let info = match (full, session_of(&asked)) {
-                    (Some(Lookup::Found { debit, .. }), _) => info(&debit),
-                    (_, Some(session)) => remembered(session, payee, &debit),
-                    (_, None) => return Err(status::of(&Fault::from(Refusal::UnknownDebit))),
+                let id = session.debit(debit.seq);
+                let info = match self.read(move |lookups| lookups.by_id(id, id.seq())).await {
+                    Ok(Lookup::Found { debit, .. }) => info(&debit),
+                    Ok(_) | Err(_) => remembered(session, payee, &debit),
                 };
                 (state_of(info.outcome()), Some(info), as_of)
             }
@@ -108,7 +107,7 @@ impl AuthorizerFace {
     }
 
     /// Asks memory, which knows every key and the newest numbers of each open session.
-    async fn known(&self, asked: &Asked<'_>) -> Result<Option<(Known, u64)>, Status> {
+    async fn known(&self, asked: &Asked) -> Result<Option<(Known, u64)>, Status> {
         let engine = &self.shared.engine;
         let ticket = match asked {
             Asked::Id(_) => return Ok(None),
@@ -120,21 +119,27 @@ impl AuthorizerFace {
     }
 
     /// Asks the index, once it has come to `holds_for`.
-    async fn indexed(&self, asked: &Asked<'_>, holds_for: u64, deadline: Deadline) -> Result<Lookup, Status> {
-        let lookups = &self.shared.lookups;
-        let reached = reach(lookups, holds_for, deadline).await;
-        let found = match asked {
+    async fn indexed(&self, asked: &Asked, holds_for: u64, deadline: Deadline) -> Result<Lookup, Status> {
+        reach(&self.shared.lookups, holds_for, deadline).await;
+        let asked = asked.clone();
+        self.read(move |lookups| match &asked {
             Asked::Id(id) => lookups.by_id(*id, holds_for),
             Asked::Key(session, key) => lookups.by_key(*session, key.as_bytes(), holds_for),
             Asked::Number(session, writer, number) => {
                 lookups.by_number(*session, *writer, *number, holds_for)
             }
-        };
-        let found = found.map_err(|fault| status::of(&fault.into()))?;
-        if !reached && matches!(found, Lookup::Behind { .. }) {
-            return Err(status::index_behind(lookups.cursor(), holds_for));
-        }
-        Ok(found)
+        })
+        .await
+    }
+
+    /// Reads from the index, on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Lookups) -> Result<T, StorageFault> + Send + 'static,
+    ) -> Result<T, Status> {
+        let lookups = self.shared.lookups.clone();
+        let found = tokio::task::spawn_blocking(move || read(&lookups)).await;
+        found.map_err(|_| status::draining())?.map_err(|fault| status::of(&fault.into()))
     }
 
     pub(crate) async fn debits_of(
@@ -156,12 +161,8 @@ impl AuthorizerFace {
         let most = decode::page_size(r.page_size)?;
         deadline.check()?;
         let holds_for = self.shared.engine.durable_seq();
-        let lookups = &self.shared.lookups;
-        reach(lookups, holds_for, deadline).await;
-        match lookups
-            .list(session, r.after_seq, most, holds_for)
-            .map_err(|fault| status::of(&fault.into()))?
-        {
+        reach(&self.shared.lookups, holds_for, deadline).await;
+        match self.read(move |lookups| lookups.list(session, r.after_seq, most, holds_for)).await? {
             Listed::Behind { cursor } => Err(status::index_behind(cursor, holds_for)),
             Listed::Page(page) => match (page.is_known, page.missing_before) {
                 (false, Some(complete_from)) => Err(status::index_incomplete(complete_from)),
@@ -222,18 +223,16 @@ impl AuthorizerFace {
     }
 }
 
-fn session_of(asked: &Asked<'_>) -> Option<SessionId> {
+fn session_of(asked: &Asked) -> Option<SessionId> {
     match asked {
         Asked::Id(_) => None,
         Asked::Key(session, _) | Asked::Number(session, _, _) => Some(*session),
     }
 }
 
-/// Waits for the index until the deadline, or for a while. Returns whether it came that far.
-async fn reach(lookups: &Lookups, seq: u64, deadline: Deadline) -> bool {
-    tokio::time::timeout(deadline.left().unwrap_or(PATIENCE), lookups.reach(seq))
-        .await
-        .is_ok_and(|end| end.is_ok())
+/// Waits for the index until the deadline, or for a while. Whether it came that far is seen by the look-up itself.
+async fn reach(lookups: &Lookups, seq: u64, deadline: Deadline) {
+    let _ = tokio::time::timeout(deadline.left().unwrap_or(PATIENCE), lookups.reach(seq)).await;
 }
 
 fn state_of(outcome: v1::Outcome) -> v1::LookupState {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{
-    Amount, Clock, Currency, IdSource, SessionId, Span, Time,
+    Amount, Clock, Currency, EnvelopeId, IdSource, SessionId, Span, Time,
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
     writer::Numbered,
 };
@@ -72,28 +72,13 @@ fn start(disk: &Disk) -> (Running, Following) {
 }
 
 fn session(engine: &Engine) -> SessionId {
-    let create = CreateAccount { key: b"a", currency: USD, reference: "" };
+    let create = CreateAccount::prepaid(b"a", USD);
     let account = engine.create_account(&create).wait().unwrap().value.id;
-    let deposit = Deposit { account, key: b"d", amount: Amount::from_nanos(1_000), currency: USD };
+    let deposit =
+        Deposit { account, key: b"d", amount: Amount::from_nanos(1_000), currency: USD, pending: false };
     engine.deposit(&deposit).wait().unwrap();
-    let opening = OpenSession {
-        account,
-        key: b"s",
-        currency: USD,
-        cap: Amount::from_nanos(100),
-        ttl: Span::from_days(1),
-        not_before: Time::ZERO,
-        payees: Vec::new(),
-        payee_caps: Vec::new(),
-        default_payee_cap: Amount::ZERO,
-        debit_min: Amount::ZERO,
-        debit_max: Amount::ZERO,
-        principal: "cfo",
-        method: "passkey",
-        evidence_hash: None,
-        approved_at: Time::ZERO,
-        reference: "",
-    };
+    let cap = (Amount::from_nanos(100), USD);
+    let opening = OpenSession::capped(EnvelopeId::Account(account), b"s", cap, Span::from_days(1));
     match engine.open_session(&opening).wait().unwrap().value {
         OpenAnswer::Opened(view) => view.id,
         other => panic!("not opened: {other:?}"),
@@ -117,7 +102,16 @@ fn what_was_answered_is_found() {
     let (writer, epoch) = engine.open_writer(None).wait().unwrap();
     let debit = |nanos, intent| {
         let (amount, reference) = (Amount::from_nanos(nanos), "order");
-        let asked = Debit { session, payee, amount, currency: USD, intent, reference, evidence: None };
+        let asked = Debit {
+            session,
+            payee,
+            amount,
+            currency: USD,
+            intent,
+            reference,
+            evidence: None,
+            partial: false,
+        };
         engine.debit(&asked).wait().unwrap()
     };
     let keyed = debit(60, Intent::Key(b"key"));
@@ -142,7 +136,7 @@ fn what_was_answered_is_found() {
         Lookup::NeverSeen { as_of_seq: lookups.cursor() }
     );
 
-    let settled = engine.settle(session).wait().unwrap();
+    let settled = engine.settle(session, false).wait().unwrap();
     running.stop().unwrap();
     let end = engine.watermark().durable();
     following.stop().unwrap();
