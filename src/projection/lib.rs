@@ -21,3 +21,4 @@ pub use list::{Listed, Page};
 pub use lookup::{DebitInfo, Lookup, Lookups};
 pub use run::Following;
 pub use shared::{Reach, Stopped};
+pub use tallystick_journal::StorageFault;

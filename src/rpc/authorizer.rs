@@ -1,6 +1,7 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
+    debits::Debits,
     decode, encode,
     service::Shared,
     status,
@@ -18,6 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) struct AuthorizerFace {
     pub(crate) shared: Shared,
     pub(crate) streams: Streams,
+    pub(crate) debits: Debits,
 }
 
 #[tonic::async_trait]
@@ -99,6 +101,20 @@ impl Authorizer for AuthorizerFace {
             return Err(status::draining());
         }
         Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
+    }
+
+    async fn lookup_debit(
+        &self,
+        request: Request<v1::LookupDebitRequest>,
+    ) -> Result<Response<v1::LookupDebitResponse>, Status> {
+        self.debits.lookup(request).await
+    }
+
+    async fn list_debits(
+        &self,
+        request: Request<v1::ListDebitsRequest>,
+    ) -> Result<Response<v1::ListDebitsResponse>, Status> {
+        self.debits.list(request).await
     }
 
     async fn settle(

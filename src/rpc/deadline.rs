@@ -15,6 +15,11 @@ impl Deadline {
         Self(header.and_then(parse).and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
+    /// Returns the deadline, or `at` if that is sooner or there is none.
+    pub(crate) fn no_later_than(self, at: Instant) -> Instant {
+        self.0.map_or(at, |deadline| deadline.min(at))
+    }
+
     /// Refuses a call whose deadline has passed: nothing was done. *Errors*: `DEADLINE_EXCEEDED`.
     pub(crate) fn check(self) -> Result<(), Status> {
         match self.0 {

@@ -2,7 +2,7 @@
 
 use crate::{currency, status};
 use tallystick_core::{
-    AccountId, Amount, Currency, PayeeId, SessionId, SettlementId, Span, Time, WriterId, id::IdFault,
+    AccountId, Amount, Currency, DebitId, PayeeId, SessionId, SettlementId, Span, Time, WriterId, id::IdFault,
 };
 use tallystick_engine::Cursor;
 use tonic::Status;
@@ -25,6 +25,7 @@ id!(payee, PayeeId, "must begin with pay_");
 id!(session, SessionId, "must begin with ses_");
 id!(settlement, SettlementId, "must begin with set_, or with ses_ for a session's");
 id!(writer, WriterId, "must begin with wri_");
+id!(debit, DebitId, "must begin with deb_");
 
 /// Makes a status of (field, rule).
 pub(crate) fn refuse((field, rule): (&'static str, &'static str)) -> Status {

@@ -2,10 +2,11 @@
 
 use crate::{
     Gate, Limits, MESSAGE_BYTES_MAX, accounts::AccountsFace, authorizer::AuthorizerFace, deadline::Deadline,
-    payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
+    debits::Debits, payees::PayeesFace, settlements::SettlementsFace, status, stream::Streams,
 };
 use std::sync::Arc;
 use tallystick_engine::{Engine, Ticket};
+use tallystick_projection::Lookups;
 use tallystick_proto::v1::{
     accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
@@ -41,13 +42,14 @@ impl Shared {
 #[expect(missing_debug_implementations, reason = "as `Engine`")]
 pub struct Services {
     shared: Shared,
+    lookups: Lookups,
     limits: Limits,
 }
 
 impl Services {
-    /// Makes the face of an engine.
-    pub fn new(engine: Arc<Engine>, limits: Limits) -> Self {
-        Self { shared: Shared { engine, gate: Gate::new(limits) }, limits }
+    /// Makes the face of an engine and of the projection that follows it.
+    pub fn new(engine: Arc<Engine>, lookups: Lookups, limits: Limits) -> Self {
+        Self { shared: Shared { engine, gate: Gate::new(limits) }, lookups, limits }
     }
 
     /// Returns the gate, for draining.
@@ -57,9 +59,10 @@ impl Services {
 
     /// Adds every service of `tallystick.v1` to a server.
     pub fn router(self, mut server: tonic::transport::Server) -> Router {
-        let Self { shared, limits } = self;
+        let Self { shared, lookups, limits } = self;
         let streams = Streams::new(limits.stream_batches_in_flight);
-        let authorizer = AuthorizerFace { shared: shared.clone(), streams };
+        let debits = Debits { shared: shared.clone(), lookups };
+        let authorizer = AuthorizerFace { shared: shared.clone(), streams, debits };
         server
             .add_service(
                 AccountsServer::new(AccountsFace(shared.clone()))

@@ -9,6 +9,7 @@ pub mod demo;
 mod events;
 mod exit;
 mod fault;
+mod following;
 mod ids;
 pub mod logging;
 mod readiness;

@@ -3,13 +3,15 @@
 //! Never: ends the process; reads a signal, a file or the environment.
 
 use crate::{
-    AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch, following,
     readiness::{Readiness, Unready},
     transport,
 };
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tallystick_core::Clock as _;
 use tallystick_engine::{Engine, Parts, Running};
+use tallystick_journal::NeededFrom;
+use tallystick_projection::{Follower, Following};
 use tallystick_rpc::{Gate, Services};
 use tallystick_store::{Store, StoreOptions};
 use tokio::{
@@ -40,6 +42,7 @@ pub struct App {
     listener: TcpListener,
     router: Router,
     running: Running,
+    following: Following,
     gate: Gate,
     readiness: Arc<Readiness>,
     bell: JournalBell,
@@ -69,13 +72,14 @@ impl App {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
-        let running = started.await??;
+        let (running, following) = started.await??;
         let reporter = HealthReporter::new();
-        let services = Services::new(Arc::clone(running.engine()), config.limits());
+        let services =
+            Services::new(Arc::clone(running.engine()), following.lookups().clone(), config.limits());
         let gate = services.gate();
         let router = router(services, reporter.clone())?;
         let readiness = Arc::new(Readiness::ready(reporter).await);
-        Ok(Self { listener, router, running, gate, readiness, bell, clock, config })
+        Ok(Self { listener, router, running, following, gate, readiness, bell, clock, config })
     }
 
     /// Returns where callers connect.
@@ -105,13 +109,13 @@ impl App {
             drain.readiness.lose(Unready::JournalFailed).await;
             sleep(LAST_WORDS).await;
             serving.abort();
-            abandon(self.running).await;
+            abandon(self.running, self.following).await;
             return Err(ServeFault::JournalFailed);
         }
         match end {
-            Ok(()) => stop(self.running, &self.bell).await,
+            Ok(()) => stop(self.running, self.following, &self.bell).await,
             Err(fault) => {
-                abandon(self.running).await;
+                abandon(self.running, self.following).await;
                 Err(fault)
             }
         }
@@ -130,10 +134,10 @@ fn start_engine(
     config: &Config,
     clock: &Arc<AnchoredClock>,
     events: LoggedEvents,
-) -> Result<Running, ServeFault> {
+) -> Result<(Running, Following), ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let parts = open(&folder, config, Arc::clone(clock), events)?;
+    let (parts, follower) = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;
@@ -148,7 +152,8 @@ fn start_engine(
         took_ms,
         "recovered"
     );
-    Ok(running)
+    let following = following::start(follower, &running)?;
+    Ok((running, following))
 }
 
 fn open(
@@ -156,20 +161,23 @@ fn open(
     config: &Config,
     clock: Arc<AnchoredClock>,
     events: LoggedEvents,
-) -> Result<Parts, ServeFault> {
+) -> Result<(Parts, Follower), ServeFault> {
     let ids = Arc::new(OsIds::from_os()?);
     let store = Store::open(folder, StoreOptions::new(config.durability))
         .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
-    let index = store.index();
-    Ok(Parts {
+    let (index, needed_from) = (store.index(), Arc::new(NeededFrom::default()));
+    // ORDER: before the engine is there, which may trim the journal.
+    let follower = following::open(folder, &store, &needed_from)?;
+    let parts = Parts {
         journal: store.journal(),
         checkpoints: Arc::clone(&index) as _,
         tables: index,
-        journal_needed_from: Arc::default(),
+        journal_needed_from: needed_from,
         clock,
         ids,
         events: Arc::new(events),
-    })
+    };
+    Ok((parts, follower))
 }
 
 /// Adds health and reflection to our own services.
@@ -229,8 +237,10 @@ fn ended_by_itself(
 }
 
 /// Makes the last checkpoint and ends the engine's threads.
-async fn stop(running: Running, bell: &JournalBell) -> Result<(), ServeFault> {
+async fn stop(running: Running, following: Following, bell: &JournalBell) -> Result<(), ServeFault> {
     let checkpointed = spawn_blocking(move || running.stop()).await?;
+    // ORDER: after the committer's last group; nothing more becomes durable.
+    following::stop(following).await?;
     // What is decided last is committed last: the journal can still fail here.
     if bell.has_rung() {
         return Err(ServeFault::JournalFailed);
@@ -241,8 +251,12 @@ async fn stop(running: Running, bell: &JournalBell) -> Result<(), ServeFault> {
 }
 
 /// Ends the threads of an engine without a checkpoint; does not wait for ever.
-async fn abandon(running: Running) {
-    if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
+async fn abandon(running: Running, following: Following) {
+    let end = move || {
+        drop(running);
+        drop(following);
+    };
+    if timeout(FAILED_STOP, spawn_blocking(end)).await.is_err() {
         tracing::warn!("the engine's threads did not end in time");
     }
 }
