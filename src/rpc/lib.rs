@@ -6,6 +6,7 @@ mod accounts;
 mod authorizer;
 mod currency;
 mod deadline;
+mod debits;
 mod decode;
 mod encode;
 mod gate;

@@ -249,6 +249,24 @@ pub(crate) fn deadline_passed() -> Status {
     Ending::new(Code::DeadlineExceeded, v1::Refusal::DeadlinePassed, text).retry("same_key").status()
 }
 
+/// Says that the index has not come as far as the answer must hold for.
+pub(crate) fn index_behind(cursor: u64) -> Status {
+    let text = "the index has not caught up with what was decided before: nothing is known yet, ask again";
+    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text)
+        .retry("same_key")
+        .fact("cursor", &cursor)
+        .status()
+}
+
+/// Says that the index began too late to know.
+pub(crate) fn index_incomplete(complete_from: u64) -> Status {
+    let text = "the index was built anew when the older journal was gone: what was decided before cannot be told from what \
+                never was";
+    Ending::new(Code::FailedPrecondition, v1::Refusal::IndexIncomplete, text)
+        .fact("complete_from", &complete_from)
+        .status()
+}
+
 /// Says that the server is going.
 pub(crate) fn draining() -> Status {
     let text = "the server is draining: nothing happened, ask the next one with the same key";

@@ -60,6 +60,7 @@ pub struct App {
     router: Router,
     following: Following,
     running: Running,
+    following: Following,
     gate: Gate,
     readiness: Arc<Readiness>,
     bell: JournalBell,
@@ -152,13 +153,13 @@ impl App {
             drain.readiness.lose(Unready::JournalFailed).await;
             sleep(LAST_WORDS).await;
             serving.abort();
-            abandon(self.running).await;
+            abandon(self.running, self.following).await;
             return Err(ServeFault::JournalFailed);
         }
         match end {
             Ok(()) => stop(self.running, self.following, &self.bell).await,
             Err(fault) => {
-                abandon(self.running).await;
+                abandon(self.running, self.following).await;
                 Err(fault)
             }
         }
@@ -308,8 +309,12 @@ async fn stop(running: Running, following: Following, bell: &JournalBell) -> Res
 }
 
 /// Ends the threads of an engine without a checkpoint; does not wait for ever.
-async fn abandon(running: Running) {
-    if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
+async fn abandon(running: Running, following: Following) {
+    let end = move || {
+        drop(running);
+        drop(following);
+    };
+    if timeout(FAILED_STOP, spawn_blocking(end)).await.is_err() {
         tracing::warn!("the engine's threads did not end in time");
     }
 }
