@@ -19,7 +19,6 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) struct AuthorizerFace {
     pub(crate) shared: Shared,
     pub(crate) streams: Streams,
-    pub(crate) debits: Debits,
 }
 
 #[tonic::async_trait]
@@ -107,20 +106,6 @@ impl Authorizer for AuthorizerFace {
             return self.shared.tell_refusal(Err(status::draining()));
         }
         Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
-    }
-
-    async fn lookup_debit(
-        &self,
-        request: Request<v1::LookupDebitRequest>,
-    ) -> Result<Response<v1::LookupDebitResponse>, Status> {
-        self.debits.lookup(request).await
-    }
-
-    async fn list_debits(
-        &self,
-        request: Request<v1::ListDebitsRequest>,
-    ) -> Result<Response<v1::ListDebitsResponse>, Status> {
-        self.debits.list(request).await
     }
 
     async fn settle(

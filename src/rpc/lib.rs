@@ -6,7 +6,6 @@ mod accounts;
 mod authorizer;
 mod currency;
 mod deadline;
-mod debits;
 mod decode;
 mod encode;
 mod gate;

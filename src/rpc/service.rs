@@ -84,7 +84,6 @@ impl Shared {
 #[expect(missing_debug_implementations, reason = "as `Engine`")]
 pub struct Services {
     shared: Shared,
-    lookups: Lookups,
     limits: Limits,
 }
 
@@ -109,10 +108,9 @@ impl Services {
 
     /// Adds every service of `tallystick.v1` to a server.
     pub fn router(self, mut server: tonic::transport::Server) -> Router {
-        let Self { shared, lookups, limits } = self;
+        let Self { shared, limits } = self;
         let streams = Streams::new(limits.stream_batches_in_flight);
-        let debits = Debits { shared: shared.clone(), lookups };
-        let authorizer = AuthorizerFace { shared: shared.clone(), streams, debits };
+        let authorizer = AuthorizerFace { shared: shared.clone(), streams };
         server
             .add_service(
                 AccountsServer::new(AccountsFace(shared.clone()))

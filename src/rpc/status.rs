@@ -227,14 +227,19 @@ pub(crate) fn malformed(field: &'static str, rule: &'static str) -> Status {
 /// Says that the index has not come far enough.
 pub(crate) fn index_behind(cursor: u64, needed: u64) -> Status {
     let text = format!("the index has come to seq {cursor} of {needed}: ask again");
-    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text).retry("same_key").status()
+    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text)
+        .retry("same_key")
+        .fact("cursor", &cursor)
+        .status()
 }
 
 /// Says that the index was begun when what is asked for had left the journal.
 pub(crate) fn index_incomplete(complete_from: u64) -> Status {
     let text =
         format!("the index knows nothing of this, and nothing of what came before seq {complete_from}");
-    Ending::new(Code::Unavailable, v1::Refusal::IndexIncomplete, text).status()
+    Ending::new(Code::FailedPrecondition, v1::Refusal::IndexIncomplete, text)
+        .fact("complete_from", &complete_from)
+        .status()
 }
 
 /// Says that there is too much in flight.
@@ -247,24 +252,6 @@ pub(crate) fn overloaded() -> Status {
 pub(crate) fn deadline_passed() -> Status {
     let text = "the deadline had passed before anything was done: nothing happened";
     Ending::new(Code::DeadlineExceeded, v1::Refusal::DeadlinePassed, text).retry("same_key").status()
-}
-
-/// Says that the index has not come as far as the answer must hold for.
-pub(crate) fn index_behind(cursor: u64) -> Status {
-    let text = "the index has not caught up with what was decided before: nothing is known yet, ask again";
-    Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text)
-        .retry("same_key")
-        .fact("cursor", &cursor)
-        .status()
-}
-
-/// Says that the index began too late to know.
-pub(crate) fn index_incomplete(complete_from: u64) -> Status {
-    let text = "the index was built anew when the older journal was gone: what was decided before cannot be told from what \
-                never was";
-    Ending::new(Code::FailedPrecondition, v1::Refusal::IndexIncomplete, text)
-        .fact("complete_from", &complete_from)
-        .status()
 }
 
 /// Says that the server is going.

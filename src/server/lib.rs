@@ -8,7 +8,6 @@ pub mod config;
 pub mod demo;
 mod events;
 mod fault;
-mod following;
 mod ids;
 pub mod logging;
 mod ops;

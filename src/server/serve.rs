@@ -60,7 +60,6 @@ pub struct App {
     router: Router,
     following: Following,
     running: Running,
-    following: Following,
     gate: Gate,
     readiness: Arc<Readiness>,
     bell: JournalBell,
@@ -153,13 +152,13 @@ impl App {
             drain.readiness.lose(Unready::JournalFailed).await;
             sleep(LAST_WORDS).await;
             serving.abort();
-            abandon(self.running, self.following).await;
+            abandon(self.running).await;
             return Err(ServeFault::JournalFailed);
         }
         match end {
             Ok(()) => stop(self.running, self.following, &self.bell).await,
             Err(fault) => {
-                abandon(self.running, self.following).await;
+                abandon(self.running).await;
                 Err(fault)
             }
         }
@@ -309,12 +308,8 @@ async fn stop(running: Running, following: Following, bell: &JournalBell) -> Res
 }
 
 /// Ends the threads of an engine without a checkpoint; does not wait for ever.
-async fn abandon(running: Running, following: Following) {
-    let end = move || {
-        drop(running);
-        drop(following);
-    };
-    if timeout(FAILED_STOP, spawn_blocking(end)).await.is_err() {
+async fn abandon(running: Running) {
+    if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
         tracing::warn!("the engine's threads did not end in time");
     }
 }
