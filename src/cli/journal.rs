@@ -2,11 +2,16 @@
 
 mod inspect;
 mod names;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod words;
 mod world;
 
-use crate::{Failure, desk::{Output, Said}};
+use crate::{
+    Failure,
+    desk::{Output, Said},
+};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 use tallystick_journal::{GroupView, StorageFault};

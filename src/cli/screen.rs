@@ -47,7 +47,10 @@ impl Look {
             table.force_no_tty();
         }
         let bold = |name: &str| {
-            let cell = Cell::new(name.trim_start_matches('>'));
+            let cell = match name.strip_prefix('>') {
+                Some(name) => Cell::new(name).set_alignment(CellAlignment::Right),
+                None => Cell::new(name),
+            };
             if self.styled { cell.add_attribute(Attribute::Bold) } else { cell }
         };
         table.set_header(header.map(bold));

@@ -89,7 +89,7 @@ pub(crate) async fn run(command: SessionCommand, desk: &Desk) -> Result<Said, Fa
         SessionCommand::Show { session } => get(session, desk).await,
         SessionCommand::List { account, limit } => {
             let (rows, more) = all(&account, limit, desk).await?;
-            show::sessions(&rows, more, (desk.look, desk.money)))
+            Ok(show::sessions(&rows, more, (desk.look, desk.money)))
         }
         SessionCommand::Tree { account, no_payees } => tree::run(&account, !no_payees, desk).await,
         SessionCommand::Topup(args) => top_up(args, desk).await,

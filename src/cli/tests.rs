@@ -1,7 +1,5 @@
 //! Proves, against a double of the server, what each command asks, what it says to people and to programs, and how it ends.
 
-mod journal;
-
 use crate::{Exit, Failure, Tools, answer, desk::Said};
 use clap::{CommandFactory as _, Parser};
 use serde_json::Value;
@@ -157,7 +155,7 @@ fn ids_of_another_kind_and_bad_combinations_are_refused_by_the_parser() {
         (format!("session topup {session}"), "AMOUNT"),
         (format!("lookup --session {session}"), "--key"),
         (format!("lookup {debit} --session {session}"), "cannot be used"),
-        (format!("account create USD --credit-limit 1 --authority x"), "cannot be used"),
+        ("account create USD --credit-limit 1 --authority x".to_owned(), "cannot be used"),
         ("journal inspect data --kind nonsense".to_owned(), "debited"),
     ] {
         let said = parse(&line).unwrap_err().to_string();
@@ -171,7 +169,11 @@ async fn deposits_go_through_their_states() {
     let scene = Scene::new().await;
     let account = scene.id("account create EUR", "account_id").await;
     let said = scene.said(&format!("account deposit {account} 5 --pending")).await;
-    assert!(said.text.contains("state    pending") && said.text.contains("0.00 EUR available"), "{}", said.text);
+    assert!(
+        said.text.contains("state    pending") && said.text.contains("0.00 EUR available"),
+        "{}",
+        said.text
+    );
     let deposit = said.json["deposit_id"].as_str().unwrap().to_owned();
     assert!(scene.said(&format!("account confirm {deposit}")).await.text.contains("5.00 EUR available"));
     let wrong = scene.run(&format!("account fail {deposit}")).await.unwrap_err();
@@ -209,8 +211,16 @@ async fn the_tree_is_drawn_and_closes_from_the_leaves() {
     let tree = scene.said(&format!("session tree {account}")).await;
     let lines: Vec<&str> = tree.text.lines().collect();
     assert!(lines[0].contains("\"research\"") && lines[0].contains("8.00 USD available"), "{}", tree.text);
-    assert!(lines[1].starts_with(&format!("└── {session}")) && lines[1].contains("0.50 set aside"), "{}", tree.text);
-    assert!(lines[2].starts_with(&format!("    └── {child}")) && lines[2].contains("0.30 remaining"), "{}", tree.text);
+    assert!(
+        lines[1].starts_with(&format!("└── {session}")) && lines[1].contains("0.50 set aside"),
+        "{}",
+        tree.text
+    );
+    assert!(
+        lines[2].starts_with(&format!("    └── {child}")) && lines[2].contains("0.30 remaining"),
+        "{}",
+        tree.text
+    );
     assert!(lines[3].contains(&payee) && lines[3].contains("0.20 in 1 debits"), "{}", tree.text);
     assert_eq!(tree.json["sessions"][0]["children"][0]["session_id"], child.as_str());
     let refused = scene.run(&format!("settle {session}")).await.unwrap_err();
@@ -236,12 +246,18 @@ async fn debits_are_looked_up_listed_and_reversed() {
     let never = scene.said(&format!("lookup --session {session} --key other")).await;
     assert_eq!((never.exit, &never.json["lookup"]), (Exit::NeverSeen, &"NEVER_SEEN".into()));
     let said = scene.said(&format!("reverse {debit} 0.50")).await;
-    assert_eq!((&said.json["reversed"], &said.json["session"]["remaining"]), (&"0.50".into(), &"1.00".into()));
+    assert_eq!(
+        (&said.json["reversed"], &said.json["session"]["remaining"]),
+        (&"0.50".into(), &"1.00".into())
+    );
     let list = scene.said(&format!("session debits {session}")).await;
     assert_eq!(list.json["debits"][0]["reversed"], "0.50");
     assert!(list.text.contains("declined CAP"), "{}", list.text);
     let first = scene.said(&format!("session debits {session} --limit 1")).await;
-    assert_eq!((&first.json["more"], &first.json["next_after_seq"]), (&true.into(), &list.json["debits"][0]["seq"]));
+    assert_eq!(
+        (&first.json["more"], &first.json["next_after_seq"]),
+        (&true.into(), &list.json["debits"][0]["seq"])
+    );
 }
 
 #[tokio::test]

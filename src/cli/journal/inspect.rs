@@ -5,7 +5,12 @@ use super::{
     names::Names,
     words::{self, KINDS, Teller},
 };
-use crate::{Failure, desk::{Output, Said}, fields::Fields, ids, moment, screen};
+use crate::{
+    Failure,
+    desk::{Output, Said},
+    fields::Fields,
+    ids, moment, screen,
+};
 use clap::Args;
 use std::ops::ControlFlow;
 use tallystick_core::{AccountId, Record, SessionId, Stamp};

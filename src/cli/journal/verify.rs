@@ -6,7 +6,7 @@ use super::{
     world::{self, Judge, Quiet, World},
 };
 use crate::{
-    Exit, Failure,
+    Failure,
     desk::{Output, Said},
     fields::Fields,
     screen::{Bar, Look, grouped},
@@ -39,7 +39,7 @@ pub(crate) fn run(
     args: &VerifyArgs,
     output: Output,
     currency_text: fn(u16) -> String,
-) -> Result<Exit, Failure> {
+) -> Result<Said, Failure> {
     let reader = args.folder.open()?;
     let _quiet = Quiet::begin();
     let audit = audit(&reader, args, world::by_the_rules)?;

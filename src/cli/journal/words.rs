@@ -11,6 +11,7 @@ use std::fmt;
 use tallystick_core::{
     AccountId, Amount, Currency, Decline, EnvelopeId, Record, SessionId, Stamp,
     account::Funding,
+    command::Scope,
     keys::Verdict,
     payee::PayeeStatus,
     record::{Debited, SessionOpened, SessionSettled, StoredIntent},
@@ -170,9 +171,11 @@ impl Teller<'_> {
             }
             Record::SessionOpened(opened) => self.opened(opened),
             Record::OpenDeclined(declined) => {
-                self.declined(EnvelopeId::Account(declined.account), declined.decline)
+                self.declined(Scope::OpenSession, EnvelopeId::Account(declined.account), declined.decline)
             }
-            Record::CommandDeclined(declined) => self.declined(declined.on, declined.decline),
+            Record::CommandDeclined(declined) => {
+                self.declined(declined.command, declined.on, declined.decline)
+            }
             Record::ToppedUp(topped) => {
                 let ends_at = moment::from_ns(topped.ends_at.ns());
                 let text = format!("{} by {}, until {ends_at}", topped.session, self.show(topped.add));
@@ -238,10 +241,10 @@ impl Teller<'_> {
         Told::new(format!("{} {how} {account}", self.show(amount)), fields).of(EnvelopeId::Account(account))
     }
 
-    fn declined(&self, on: EnvelopeId, decline: Decline) -> Told {
-        let code = decline.code.name();
-        let fields = id(Fields::new(), "on", on).text("code", code);
-        Told::new(format!("{code} on {on}"), fields).of(on)
+    fn declined(&self, command: Scope, on: EnvelopeId, decline: Decline) -> Told {
+        let (command, code) = (scope(command), decline.code.name());
+        let fields = id(Fields::new(), "on", on).text("command", command).text("code", code);
+        Told::new(format!("{code} for {command} on {on}"), fields).of(on)
     }
 
     fn opened(&self, opened: &SessionOpened<'_>) -> Told {
@@ -344,6 +347,21 @@ fn funding(funding: Funding) -> &'static str {
         Funding::Prepaid => "prepaid",
         Funding::CreditLine => "credit line",
         Funding::ExternalAuthority => "external authority",
+    }
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Debit => "debit",
+        Scope::CreateAccount => "create_account",
+        Scope::Deposit => "deposit",
+        Scope::CreatePayee => "create_payee",
+        Scope::OpenSession => "open_session",
+        Scope::TopUp => "top_up",
+        Scope::Withdraw => "withdraw",
+        Scope::Repay => "repay",
+        Scope::Reverse => "reverse",
+        Scope::SetCreditLimit => "set_credit_limit",
     }
 }
 
