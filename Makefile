@@ -10,8 +10,9 @@ export CALLER_DIR := $(PWD)
 PROFILE := --release --locked
 DEMO_ARGS ?=
 KILL_ROUNDS ?= 200
+LOAD_ARGS ?=
 
-.PHONY: help demo test kill-test lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test kill-test load ghz load-build lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -31,6 +32,17 @@ test: setup ## run every test of the workspace
 
 kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
 	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) --workspace --test survives_kill_nine -- --nocapture
+
+load: load-build ## run the standard loads, closed and open loops, against a server of its own, audited; figures in target/report/load.json; LOAD_ARGS="..." goes to the suite
+	loadtest/with-server $(CARGO_TARGET_DIR)/release/tallystick-loadtest suite $(LOAD_ARGS)
+
+ghz: load-build ## run ghz's profiles against a server of its own, audited; reports in target/report/ghz; installs ghz with Go; GO=/path/to/go if it is not in PATH
+	loadtest/with-server loadtest/ghz/run
+
+# One by one, so that RocksDB has the same features as everywhere.
+load-build: setup
+	cargo build $(PROFILE) -p tallystick-server --bin tallystick
+	cargo build $(PROFILE) -p tallystick-loadtest
 
 bench-check: setup ## run each benchmark once, as a test
 	cargo test $(PROFILE) --workspace --bench '*'

@@ -1,4 +1,5 @@
 //! Answers: what does the engine cost around the rules: locks, lanes, the committer and the wait, over a journal in memory?
+//! With one, two and four threads that authorize at a time; on fewer cores than threads the rest is waiting.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::thread;
@@ -9,6 +10,7 @@ const SESSIONS: u64 = 64;
 const BATCH: usize = 100;
 /// Asks of each thread in one round, so that starting a thread is a small part of it.
 const ROUND: usize = 64;
+const THREADS: [usize; 3] = [1, 2, 4];
 
 /// Runs one round: each payer on a thread of its own, the first one on this.
 fn round(payers: &mut [Payer], ask: impl Fn(&mut Payer) + Copy + Send) {
@@ -23,7 +25,7 @@ fn round(payers: &mut [Payer], ask: impl Fn(&mut Payer) + Copy + Send) {
 
 fn measure(criterion: &mut Criterion, name: &str, debits: usize, ask: impl Fn(&mut Payer) + Copy + Send) {
     let mut group = criterion.benchmark_group(name);
-    for threads in [1, 2] {
+    for threads in THREADS {
         let mut memory = Memory::new();
         let mut payers: Vec<Payer> =
             (0..threads).map(|nth| memory.payer(&format!("payer {nth}"), SESSIONS)).collect();
@@ -39,11 +41,11 @@ fn measure(criterion: &mut Criterion, name: &str, debits: usize, ask: impl Fn(&m
 }
 
 fn batches(criterion: &mut Criterion) {
-    measure(criterion, "64 batches of 100, each awaited", BATCH, |payer| payer.batch(BATCH));
+    measure(criterion, "authorize 64 batches of 100, each awaited", BATCH, |payer| payer.batch(BATCH));
 }
 
 fn singles(criterion: &mut Criterion) {
-    measure(criterion, "64 single debits, each awaited", 1, |payer| {
+    measure(criterion, "authorize 64 single debits, each awaited", 1, |payer| {
         payer.single();
     });
 }

@@ -5,9 +5,11 @@
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 mod memory;
+mod past;
 mod rules;
 
 pub use memory::{Memory, Payer};
+pub use past::Past;
 pub use rules::Rules;
 
 use std::sync::atomic::{AtomicU64, Ordering};

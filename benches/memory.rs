@@ -7,16 +7,28 @@ use tallystick_core::{
     command::{CreateAccount, CreatePayee, Debit, Deposit},
 };
 use tallystick_engine::{Engine, OpenAnswer, Options, Parts, Running, Silent};
-use tallystick_journal::memory::{MemoryIndex, MemoryJournal};
+use tallystick_journal::{
+    NeededFrom, ProjectionStore,
+    memory::{MemoryIndex, MemoryJournal},
+};
+use tallystick_projection::{Follower, Following};
 
 /// Bounds what the journal in memory may grow to between two rounds. *Units*: appends, about.
 const ROUNDS_KEPT: u64 = 1_024;
+
+/// Returns whether a group has a seq that is needed.
+fn group_reaches(group: &[u8], needed_from: u64) -> bool {
+    let first = group.get(8..16).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes);
+    let count = group.get(16..20).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes);
+    first + u64::from(count) > needed_from
+}
 
 /// Is a running engine.
 #[expect(missing_debug_implementations, reason = "as `Running`")]
 pub struct Memory {
     running: Running,
     journal: Arc<MemoryJournal>,
+    needed_from: Arc<NeededFrom>,
     rounds: u64,
 }
 
@@ -30,10 +42,12 @@ impl Memory {
     /// Starts an engine on nothing, with the default shards and no checkpoints.
     pub fn new() -> Self {
         let (journal, index) = (Arc::new(MemoryJournal::default()), Arc::new(MemoryIndex::default()));
+        let needed_from = Arc::new(NeededFrom::default());
         let parts = Parts {
             journal: Arc::clone(&journal) as _,
             checkpoints: Arc::clone(&index) as _,
             tables: index,
+            journal_needed_from: Arc::clone(&needed_from),
             clock: Arc::new(Noon),
             ids: Arc::new(CountedIds::default()),
             events: Arc::new(Silent),
@@ -44,7 +58,7 @@ impl Memory {
             ..Options::default()
         };
         let (running, _) = Running::start(parts, options).expect("an engine");
-        Self { running, journal, rounds: 0 }
+        Self { running, journal, needed_from, rounds: 0 }
     }
 
     /// Returns the handle.
@@ -56,7 +70,8 @@ impl Memory {
     pub fn tidy(&mut self) {
         self.rounds += 1;
         if self.rounds.is_multiple_of(ROUNDS_KEPT) {
-            self.journal.tamper(std::collections::BTreeMap::clear);
+            let needed = self.needed_from.get();
+            self.journal.tamper(|groups| groups.retain(|_, group| group_reaches(group, needed)));
         }
     }
 
@@ -68,6 +83,21 @@ impl Memory {
         let (writer, _) = engine.open_writer(None).wait().expect("a writer");
         let sessions = (0..sessions).map(|nth| (self.session(&format!("{name} {nth}")), 0)).collect();
         Payer { engine: Arc::clone(engine), payee, writer, sessions, dice: Dice::default() }
+    }
+
+    /// Lets a projection follow from here on, into `store`.
+    pub fn follow(&self, store: Arc<dyn ProjectionStore>) -> Following {
+        let parts = tallystick_projection::Parts {
+            journal: Arc::clone(&self.journal) as _,
+            checkpoints: Arc::new(MemoryIndex::default()),
+            store,
+            needed_from: Arc::clone(&self.needed_from),
+            events: Arc::new(tallystick_projection::Silent),
+        };
+        // Little is kept of the journal here: what is synced often is let go of often.
+        let options = tallystick_projection::Options { sync_bytes: 4 << 20, ..Default::default() };
+        let follower = Follower::open(parts, options).expect("a follower");
+        Following::start(follower, Arc::clone(self.engine().watermark())).expect("a thread")
     }
 
     fn session(&self, name: &str) -> SessionId {

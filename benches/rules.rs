@@ -40,16 +40,17 @@ impl Rules {
             partition.apply(seq, &STAMP, record);
         };
         let create = CreateAccount::prepaid(b"account", USD);
-        let created = record(decide::create_account(&partition, &create, 1).expect("an account"));
+        let created =
+            record(decide::create_account(&partition, &create, None, (NOON, 1)).expect("an account"));
         write(&mut partition, &created);
         let account = partition.accounts_from(0, 1).next().expect("it was just created").id;
         let deposit = Deposit { account, key: b"deposit", amount: DEPOSIT, currency: USD, pending: false };
-        let deposited = record(decide::deposit(&partition, &deposit).expect("a deposit"));
+        let deposited = record(decide::deposit(&partition, &deposit, None, 3).expect("a deposit"));
         write(&mut partition, &deposited);
         for nth in 0..payees {
             let key = nth.to_le_bytes();
             let create = CreatePayee { key: &key, name: "payee" };
-            let created = record(decide::create_payee(&partition, &create, 2).expect("a payee"));
+            let created = record(decide::create_payee(&partition, &create, None, 2).expect("a payee"));
             write(&mut partition, &created);
         }
         let rows: Vec<_> = partition.payees_from(0, u32::MAX).cloned().collect();
@@ -64,7 +65,8 @@ impl Rules {
         for nth in 0..sessions {
             let key = nth.to_le_bytes();
             let opening = opening(account, &key, cap);
-            let opened = record(decide::open_session(&partition, &opening, NOON, nth).expect("a session"));
+            let opened =
+                record(decide::open_session(&partition, &opening, None, (NOON, nth)).expect("a session"));
             let Record::SessionOpened(session) = &opened else { panic!("declined: {opened:?}") };
             ids.push((session.id, 0));
             write(&mut partition, &opened);

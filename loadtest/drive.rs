@@ -1,146 +1,166 @@
-//! Owns: the closed loops, and what they heard. Never: knows what the figures should be.
+//! Owns: the loops of one run, closed or open, from the first connection to the last answer. Never: knows what the figures
+//! should be.
 
+mod ledger;
+mod measures;
+mod pacer;
+mod share;
+mod source;
 mod stream;
 mod unary;
 
-use crate::{
-    Args, LoadError, Mode,
-    stage::{AMOUNT_NANOS, Stage},
-};
-use hdrhistogram::Histogram;
+pub(crate) use ledger::Ledger;
+#[cfg(test)]
+pub(crate) use measures::Landed;
+pub(crate) use measures::{Measures, ON_TIME};
+
+use crate::{LoadArgs, LoadError, Mode, progress::Progress, schedule::Schedule, stage::Stage};
+use pacer::Pacer;
+use share::Share;
+use source::Source;
 use std::{sync::Arc, time::Duration};
-use tallystick_client::{Client, Notch, Stopwatch, Tally, v1::Durability};
-use tokio::task::JoinSet;
+use tallystick_client::{Client, Stopwatch, Writer, WriterOptions};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
+
+/// A writer has no more debits on their way than about this, and more messages would wait in its hands.
+const WRITER_DEBITS: u32 = 65_536;
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// What one run heard.
 #[derive(Debug)]
 pub(crate) struct Heard {
-    pub(crate) tally: Tally,
-    /// Each debit's, from its message's sending to its answer, in microseconds.
-    pub(crate) latencies_us: Histogram<u64>,
-    pub(crate) elapsed: Duration,
-    pub(crate) durability: Durability,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) measures: Measures,
 }
 
-/// Says which debits one loop sends: in turn over its sessions, and over all payees.
+/// Is what one loop works with.
 #[derive(Clone, Debug)]
-struct Share {
-    stage: Arc<StageIds>,
-    first: usize,
-    step: usize,
-    seconds: Duration,
+struct Loop {
+    client: Client,
+    share: Share,
+    ledger: Arc<Ledger>,
+    debits_per_message: usize,
+    warmup: Duration,
+    /// Started with the run.
+    clock: Stopwatch,
 }
 
-/// Shares a run's ids among its loops.
-#[derive(Debug)]
-struct StageIds {
-    payees: Vec<tallystick_client::PayeeId>,
-    sessions: Vec<tallystick_client::SessionId>,
-    label: String,
+impl Loop {
+    fn measures(&self) -> Result<Measures, LoadError> {
+        Measures::new(self.warmup)
+    }
 }
 
-/// Counts approvals by place, without looking an id up for each.
-#[derive(Debug)]
-struct Counts {
-    approved: Vec<u64>,
-    latencies_us: Histogram<u64>,
-    durability: Durability,
-}
-
-/// Runs all loops for as long as asked.
-pub(crate) async fn load(args: &Args, uri: &str, stage: &Stage) -> Result<Heard, LoadError> {
-    let ids = Arc::new(StageIds {
-        payees: stage.payees.clone(),
-        sessions: stage.sessions.clone(),
-        label: stage.label.clone(),
-    });
-    let loops_per_connection = if args.mode == Mode::Unary { args.in_flight as usize } else { 1 };
-    let step = args.connections as usize * loops_per_connection;
+/// Runs all loops for as long as asked, and until every answer was heard.
+pub(crate) async fn load(
+    mode: Mode,
+    args: &LoadArgs,
+    seed: u64,
+    stage: &Arc<Stage>,
+) -> Result<Heard, LoadError> {
+    let ends = connect(mode, args).await?;
+    let warmup = Duration::from_secs(args.warmup_seconds.into());
+    let until = warmup + Duration::from_secs(args.seconds.into());
+    let mut sources: Vec<Source>;
+    let clock = Stopwatch::start();
+    let pacer = match args.rate {
+        Some(rate) => {
+            let room = Arc::new(Semaphore::new(args.outstanding_max as usize));
+            let (lanes, inboxes): (Vec<_>, Vec<_>) =
+                ends.iter().map(|_| mpsc::channel(args.outstanding_max as usize)).unzip();
+            sources = inboxes.into_iter().map(Source::Open).collect();
+            let schedule = Schedule::new(args.arrivals, rate, until, seed);
+            let pacer = Pacer { schedule, lanes, room: Arc::clone(&room), clock };
+            Some((pacer.spawn()?, room))
+        }
+        None => {
+            sources = ends.iter().map(|end| Source::closed(end.places, clock, until)).collect();
+            None
+        }
+    };
+    let ledger = Arc::new(Ledger::new(stage));
     let mut loops = JoinSet::new();
-    let since_start = Stopwatch::start();
-    for connection in 0..args.connections as usize {
-        let client = Client::connect(uri).map_err(LoadError::call("connect"))?;
-        for index in 0..loops_per_connection {
-            let first = connection * loops_per_connection + index;
-            let seconds = Duration::from_secs(args.seconds.into());
-            let share = Share { stage: Arc::clone(&ids), first, step, seconds };
-            match args.mode {
-                Mode::Unary => loops.spawn(unary::run(client.clone(), share)),
-                Mode::Stream | Mode::Batch => loops.spawn(stream::run(client.clone(), share, args.clone())),
-            };
-        }
+    let step = ends.len();
+    for (first, (end, source)) in ends.into_iter().zip(sources.drain(..)).enumerate() {
+        let share = Share { stage: Arc::clone(stage), first, step };
+        let debits_per_message = mode.debits_per_message() as usize;
+        let End { client, writer, places } = end;
+        let each = Loop { client, share, ledger: Arc::clone(&ledger), debits_per_message, warmup, clock };
+        match (writer, args.rate) {
+            (Some(writer), _) => loops.spawn(stream::run(each, writer, source, places as usize)),
+            (None, Some(_)) => loops.spawn(unary::side_by_side(each, source)),
+            (None, None) => loops.spawn(unary::one_by_one(each, source)),
+        };
     }
-    let mut all = Counts::new(&ids)?;
-    while let Some(done) = loops.join_next().await {
-        // A panic in a loop is a bug; it goes on here.
-        all.merge(done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)?;
+    let measures = gather(loops, Measures::new(warmup)?, mode, until).await;
+    if let Some((thread, room)) = pacer {
+        // After the last arrival this changes nothing; after an error it lets the thread go.
+        room.close();
+        thread.join().map_err(|_| LoadError::Pacer)?;
     }
-    Ok(all.into_heard(&ids, since_start.elapsed()))
+    Ok(Heard { ledger, measures: measures? })
 }
 
-impl Share {
-    /// Returns session and payee of the loop's nth debit, as places in the stage.
-    fn place(&self, nth: usize) -> (usize, usize) {
-        let sessions = self.stage.sessions.len();
-        let own = sessions.saturating_sub(self.first % sessions).div_ceil(self.step).max(1);
-        let session = self.first % sessions + nth % own * self.step;
-        (session.min(sessions - 1), nth / own % self.stage.payees.len())
-    }
+/// Is what one loop speaks through.
+struct End {
+    client: Client,
+    /// None with single calls.
+    writer: Option<Writer>,
+    /// What the loop may have outstanding.
+    places: u32,
 }
 
-impl Counts {
-    fn new(stage: &StageIds) -> Result<Self, LoadError> {
-        let latencies_us = Histogram::new_with_bounds(1, 3_600_000_000, 3)
-            .map_err(|error| LoadError::Histogram(error.to_string()))?;
-        let approved = vec![0; stage.sessions.len() * stage.payees.len()];
-        Ok(Self { approved, latencies_us, durability: Durability::Unspecified })
-    }
-
-    fn approve(&mut self, stage: &StageIds, (session, payee): (usize, usize)) {
-        self.approved[session * stage.payees.len() + payee] += 1;
-    }
-
-    fn merge(&mut self, other: Self) -> Result<(), LoadError> {
-        for (sum, count) in self.approved.iter_mut().zip(other.approved) {
-            *sum += count;
-        }
-        self.durability = other.durability;
-        self.latencies_us.add(other.latencies_us).map_err(|error| LoadError::Histogram(error.to_string()))
-    }
-
-    fn into_heard(self, stage: &StageIds, elapsed: Duration) -> Heard {
-        let mut tally = Tally::default();
-        for (place, debit_count) in self.approved.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let (session, payee) = (place / stage.payees.len(), place % stage.payees.len());
-            let approved_nanos = u128::from(*debit_count) * u128::from(AMOUNT_NANOS);
-            let notch = Notch { approved_nanos, debit_count: *debit_count };
-            tally.add(&stage.sessions[session], &stage.payees[payee], notch);
-        }
-        Heard { tally, latencies_us: self.latencies_us, elapsed, durability: self.durability }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tallystick_client::{PayeeId, SessionId};
-
-    #[test]
-    fn loops_share_all_sessions_and_use_every_payee() {
-        let stage = Arc::new(StageIds {
-            payees: vec![PayeeId::new("pay_1"), PayeeId::new("pay_2")],
-            sessions: (0..7).map(|n| SessionId::new(&format!("ses_{n}"))).collect(),
-            label: String::new(),
-        });
-        let mut hits = vec![[0; 2]; 7];
-        for first in 0..3 {
-            let share = Share { stage: Arc::clone(&stage), first, step: 3, seconds: Duration::ZERO };
-            for nth in 0..12 {
-                let (session, payee) = share.place(nth);
-                assert_eq!(session % 3, first, "a session belongs to one loop");
-                hits[session][payee] += 1;
+/// Makes the connections, and with streams the writers: one end for each loop.
+async fn connect(mode: Mode, args: &LoadArgs) -> Result<Vec<End>, LoadError> {
+    let uri = args.uri();
+    let mut ends = Vec::new();
+    for _ in 0..args.connections {
+        let client = Client::connect(&uri).map_err(LoadError::call("connect"))?;
+        match (mode, args.rate) {
+            (Mode::Unary, None) => {
+                let caller = || End { client: client.clone(), writer: None, places: 1 };
+                ends.extend((0..args.in_flight).map(|_| caller()));
+            }
+            (Mode::Unary, Some(_)) => ends.push(End { client, writer: None, places: args.outstanding_max }),
+            (Mode::Stream | Mode::Batch { .. }, rate) => {
+                let places = rate.map_or(args.in_flight, |_| args.outstanding_max);
+                let in_flight_max = places.min(WRITER_DEBITS / mode.debits_per_message() + 1) as usize;
+                let options = WriterOptions { in_flight_max, ..WriterOptions::default() };
+                let writer = client.writer(options).await.map_err(LoadError::call("open a stream"))?;
+                ends.push(End { client, writer: Some(writer), places });
             }
         }
-        assert!(hits.iter().flatten().all(|count| *count > 0), "{hits:?}");
     }
+    Ok(ends)
+}
+
+/// Waits for all loops and shows how far they are.
+async fn gather(
+    mut loops: JoinSet<Result<Measures, LoadError>>,
+    mut all: Measures,
+    mode: Mode,
+    until: Duration,
+) -> Result<Measures, LoadError> {
+    let mut progress = Progress::new(format!("loading, {}", mode.as_str()), millis(until));
+    let clock = Stopwatch::start();
+    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+    loop {
+        tokio::select! {
+            done = loops.join_next() => match done {
+                // A panic in a loop is a bug; it goes on here.
+                Some(done) => {
+                    all.merge(&done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?)?;
+                }
+                None => return Ok(all),
+            },
+            _ = ticks.tick() => progress.at(millis(clock.elapsed()).min(millis(until))),
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
 //! Owns: what ends a load run early. Never: a difference; that is a finding.
 
+use std::path::PathBuf;
 use tallystick_client::ClientError;
 
 /// Ends a load run.
@@ -27,6 +28,17 @@ pub enum LoadError {
     /// The report cannot be written.
     #[error("cannot write the report: {0}")]
     Io(#[from] std::io::Error),
+    /// A file of ghz cannot be read.
+    #[error("cannot read {}: {reason}", file.display())]
+    Ghz {
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The thread that keeps the schedule ended before the schedule did.
+    #[error("the schedule's thread has stopped")]
+    Pacer,
 }
 
 impl LoadError {

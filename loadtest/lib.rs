@@ -1,40 +1,49 @@
 //! Owns: load against a running server, and the audit of every answer it got. Measures; never ships.
 //! Never: starts a server, or reports a rate without its latency, its durability and its audit.
 //!
-//! NOTE: this is a closed loop: each connection sends again only when an answer came. When the server is slow, a closed
-//! loop asks less, so the waiting that real callers would do is not in its latencies: under overload they are
-//! understated. Read the rates as "at most this many", and the latencies as "with this many in flight". An open loop,
-//! which measures from the intended start, comes later.
+//! NOTE: two loops, for two questions. The *closed* one sends again only when an answer came: it shows the most that a
+//! server can do with so many in flight, and understates what callers wait under overload, since it asks less then. The
+//! *open* one keeps to a schedule whatever the answers do, and measures from the intended start: it shows what callers
+//! wait at a given rate. What keeps an open loop honest is in `drive/pacer.rs`; a run that could not keep its schedule
+//! says so.
 
 mod args;
 mod audit;
 mod drive;
 mod error;
+mod figures;
+mod ghz;
+mod progress;
 mod report;
+mod schedule;
 mod stage;
+mod suite;
 
-pub use args::{Args, Mode};
+pub use args::{Arrivals, AuditArgs, BatchArgs, Cli, Command, LoadArgs, Mode, StageArgs, SuiteArgs};
 pub use error::LoadError;
+pub use ghz::{Ghz, audit as audit_ghz, stage as stage_for_ghz};
 pub use report::Report;
+pub use suite::{Suite, run as run_suite};
 
-use stage::Stage;
+use stage::{Size, Stage};
+use std::sync::Arc;
 use tallystick_client::Client;
 
 /// Runs the load as often as asked, and audits each run.
 ///
 /// *Errors*: calls that fail; differences are in the report.
-pub async fn run(args: &Args) -> Result<Report, LoadError> {
-    let uri = args.uri();
-    let client = Client::connect(&uri).map_err(LoadError::call("connect"))?;
+pub async fn run(mode: Mode, args: &LoadArgs) -> Result<Report, LoadError> {
+    let client = Client::connect(&args.uri()).map_err(LoadError::call("connect"))?;
     let label = stage::label(&client).await?;
     let payees = stage::payees(&client, &label, args.payees).await?;
-    let mut report = Report::new(args);
+    let mut report = Report::new(mode, args);
     for run in 0..args.runs {
-        let stage = Stage::set(&client, args, &format!("{label}-{run}"), &payees).await?;
-        let before = audit::positions(&client, &stage).await?;
-        let heard = drive::load(args, &uri, &stage).await?;
-        let audit = audit::settle_and_compare(&client, &stage, &heard, &before).await?;
-        report.add(&heard, audit);
+        let stage = Arc::new(Stage::set(&client, Size::of(args), &format!("{label}-{run}"), &payees).await?);
+        let before = audit::positions(&client, &payees).await?;
+        let heard = drive::load(mode, args, args.seed.wrapping_add(run.into()), &stage).await?;
+        let settled = audit::settle(&client, &stage, before).await?;
+        let audit = audit::compare(&stage, &heard.ledger.tally(&stage), &settled);
+        report.add(&heard, &audit);
     }
     Ok(report)
 }

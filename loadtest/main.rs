@@ -1,12 +1,14 @@
-//! Owns: the `tallystick-loadtest` program: words in, table and JSON out, exit code. Never: measures.
+//! Owns: the `tallystick-loadtest` program: words in, tables and JSON out, exit code. Never: measures.
 
 use clap::Parser as _;
-use std::{io::Write as _, process::ExitCode};
-use tallystick_loadtest::{Args, LoadError, run};
+use std::{fmt::Display, io::Write as _, process::ExitCode};
+use tallystick_loadtest::{
+    Cli, Command, LoadArgs, LoadError, Mode, audit_ghz, run, run_suite, stage_for_ghz,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match load(&Args::parse()).await {
+    match obey(Cli::parse().command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -18,10 +20,36 @@ async fn main() -> ExitCode {
 }
 
 /// Returns whether every answer was audited without a difference.
-async fn load(args: &Args) -> Result<bool, LoadError> {
-    let report = run(args).await?;
-    // As above.
-    drop(writeln!(std::io::stdout().lock(), "{}", report.table()));
+async fn obey(command: Command) -> Result<bool, LoadError> {
+    match command {
+        Command::Unary(args) => load(Mode::Unary, &args).await,
+        Command::Stream(args) => load(Mode::Stream, &args).await,
+        Command::Batch(args) => load(Mode::Batch { debits: args.batch }, &args.load).await,
+        Command::Suite(args) => {
+            let suite = run_suite(&args, |report| say(&report.table())).await?;
+            suite.write(&args.report)?;
+            Ok(suite.is_clean())
+        }
+        Command::Stage(args) => {
+            say(&stage_for_ghz(&args).await?);
+            Ok(true)
+        }
+        Command::Audit(args) => {
+            let ghz = audit_ghz(&args).await?;
+            say(&ghz);
+            Ok(ghz.is_clean())
+        }
+    }
+}
+
+async fn load(mode: Mode, args: &LoadArgs) -> Result<bool, LoadError> {
+    let report = run(mode, args).await?;
+    say(&report.table());
     report.write(&args.report)?;
     Ok(report.is_clean())
+}
+
+fn say(text: &impl Display) {
+    // As above: a closed pipe must not hide the exit code.
+    drop(writeln!(std::io::stdout().lock(), "{text}"));
 }

@@ -1,6 +1,9 @@
-//! Owns: the accounts, payees and sessions that a run needs, with caps that it cannot reach. Never: a debit.
+//! Owns: the accounts, payees and sessions that a run needs. Never: a debit.
 
-use crate::{Args, LoadError};
+// Requests gain optional fields from time to time; what is not named here stays at its default.
+#![allow(clippy::needless_update, reason = "as long as every field happens to be named")]
+
+use crate::{LoadArgs, LoadError, progress::Progress};
 use std::time::Duration;
 use tallystick_client::{
     Client, PayeeId, SessionId, WriterOptions,
@@ -8,10 +11,6 @@ use tallystick_client::{
 };
 
 pub(crate) const CURRENCY: &str = "USD";
-/// What each debit asks for: one generated token.
-pub(crate) const AMOUNT_NANOS: u64 = 600;
-/// 10,000 USD: 16 thousand million debits.
-const CAP_NANOS: u64 = 10_000_000_000_000;
 const SESSION_TTL: Duration = Duration::from_secs(24 * 3_600);
 
 /// Holds the ids that a run uses.
@@ -21,6 +20,20 @@ pub(crate) struct Stage {
     pub(crate) sessions: Vec<SessionId>,
     /// Makes keys different from those of every other run.
     pub(crate) label: String,
+}
+
+/// Says what a stage is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) accounts: u32,
+    pub(crate) sessions: u32,
+    pub(crate) cap_nanos: u64,
+}
+
+impl Size {
+    pub(crate) fn of(args: &LoadArgs) -> Self {
+        Self { accounts: args.accounts, sessions: args.sessions, cap_nanos: args.cap_nanos }
+    }
 }
 
 /// Returns a word that is new with every start, so that keys on a server with a memory are new too: the id of a writer,
@@ -36,7 +49,8 @@ pub(crate) async fn payees(client: &Client, label: &str, count: u32) -> Result<V
     let mut payees = Vec::new();
     for index in 0..count {
         let name = format!("{label}-payee-{index}");
-        let request = CreatePayeeRequest { idempotency_key: name.clone(), name };
+        let request =
+            CreatePayeeRequest { idempotency_key: name.clone(), name, ..CreatePayeeRequest::default() };
         let response = client.create_payee(request).await.map_err(LoadError::call(doing))?;
         let payee = response.payee.ok_or_else(|| LoadError::answer(doing, "no payee"))?;
         payees.push(PayeeId::new(&payee.payee_id));
@@ -48,19 +62,23 @@ impl Stage {
     /// Funds the accounts and opens the sessions.
     pub(crate) async fn set(
         client: &Client,
-        args: &Args,
+        size: Size,
         label: &str,
         payees: &[PayeeId],
     ) -> Result<Self, LoadError> {
-        let account_count = args.accounts.min(args.sessions);
+        let account_count = size.accounts.min(size.sessions);
         let mut accounts = Vec::new();
         for index in 0..account_count {
-            let sessions = u64::from(args.sessions.div_ceil(account_count));
-            accounts.push(fund(client, &format!("{label}-account-{index}"), sessions * CAP_NANOS).await?);
+            let sessions = u64::from(size.sessions.div_ceil(account_count));
+            accounts
+                .push(fund(client, &format!("{label}-account-{index}"), sessions * size.cap_nanos).await?);
         }
         let mut sessions = Vec::new();
-        for (index, account) in (0..args.sessions).zip(accounts.iter().cycle()) {
-            sessions.push(open(client, &format!("{label}-session-{index}"), account).await?);
+        let mut progress = Progress::new("opening sessions".to_owned(), size.sessions.into());
+        for (index, account) in (0..size.sessions).zip(accounts.iter().cycle()) {
+            let key = format!("{label}-session-{index}");
+            sessions.push(open(client, &key, account, size.cap_nanos).await?);
+            progress.step();
         }
         Ok(Self { payees: payees.to_vec(), sessions, label: label.to_owned() })
     }
@@ -72,6 +90,7 @@ async fn fund(client: &Client, key: &str, amount_nanos: u64) -> Result<String, L
         idempotency_key: key.to_owned(),
         currency: CURRENCY.to_owned(),
         reference: key.to_owned(),
+        ..CreateAccountRequest::default()
     };
     let created = client.create_account(create).await.map_err(LoadError::call(doing))?;
     let account_id = created.account.ok_or_else(|| LoadError::answer(doing, "no account"))?.account_id;
@@ -80,17 +99,18 @@ async fn fund(client: &Client, key: &str, amount_nanos: u64) -> Result<String, L
         idempotency_key: format!("{key}-deposit"),
         amount_nanos,
         currency: CURRENCY.to_owned(),
+        ..DepositRequest::default()
     };
     client.deposit(deposit).await.map_err(LoadError::call("fund an account"))?;
     Ok(account_id)
 }
 
-async fn open(client: &Client, key: &str, account_id: &str) -> Result<SessionId, LoadError> {
+async fn open(client: &Client, key: &str, account_id: &str, cap_nanos: u64) -> Result<SessionId, LoadError> {
     let doing = "open a session";
     let request = OpenSessionRequest {
         account_id: account_id.to_owned(),
         idempotency_key: key.to_owned(),
-        cap_nanos: CAP_NANOS,
+        cap_nanos,
         currency: CURRENCY.to_owned(),
         ttl: SESSION_TTL.try_into().ok(),
         ..OpenSessionRequest::default()

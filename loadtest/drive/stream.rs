@@ -1,59 +1,91 @@
-//! Owns: one writer kept full of messages. Never: waits while there is room.
+//! Owns: one writer and its messages: one half sends when a start is given, the other hears. Never: lets one half wait
+//! for the other, but for the places that are outstanding.
 
-use super::{Counts, Share};
-use crate::{Args, LoadError, stage::AMOUNT_NANOS};
-use std::collections::VecDeque;
-use tallystick_client::{Answer, Client, Debit, Stopwatch, Ticket, Writer, WriterOptions};
+use super::{
+    Loop,
+    measures::{Landed, Measures},
+    source::{Source, Start},
+};
+use crate::LoadError;
+use std::time::Duration;
+use tallystick_client::{Answer, Debit, Ticket, Writer};
+use tokio::sync::mpsc;
 
 /// One message on its way: its first debit's place in the loop's count, and how many there are.
+#[derive(Debug)]
 struct Flight {
     first: usize,
     count: usize,
-    sent: Stopwatch,
+    start: Start,
+    began: Duration,
     ticket: Ticket,
 }
 
-pub(super) async fn run(client: Client, share: Share, args: Args) -> Result<Counts, LoadError> {
-    let in_flight_max = args.in_flight as usize;
-    let options = WriterOptions { in_flight_max, ..WriterOptions::default() };
-    let writer = client.writer(options).await.map_err(LoadError::call("open a stream"))?;
-    let mut counts = Counts { durability: writer.durability(), ..Counts::new(&share.stage)? };
-    let count = args.debits_per_message() as usize;
-    let mut flights = VecDeque::with_capacity(in_flight_max);
+/// Streams until there is no more start and every answer was heard.
+pub(super) async fn run(
+    each: Loop,
+    writer: Writer,
+    source: Source,
+    flights_max: usize,
+) -> Result<Measures, LoadError> {
+    each.ledger.learn_durability(writer.durability());
+    // Every flight holds a place, so that there is always room for one more.
+    let (takeoffs, landings) = mpsc::channel(flights_max);
+    let hearing = tokio::spawn(hear(each.clone(), landings));
+    let sent = send(&each, &writer, source, takeoffs).await;
+    // A panic is a bug; it goes on here.
+    let heard = hearing.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    // When hearing fails, sending does too, and only hearing knows why.
+    let measures = heard?;
+    sent?;
+    Ok(measures)
+}
+
+async fn send(
+    each: &Loop,
+    writer: &Writer,
+    mut source: Source,
+    takeoffs: mpsc::Sender<Flight>,
+) -> Result<(), LoadError> {
+    let count = each.debits_per_message;
     let mut first = 0;
-    let since_start = Stopwatch::start();
-    loop {
-        while flights.len() < in_flight_max && since_start.elapsed() < share.seconds {
-            flights.push_back(take_off(&writer, &share, first, count).await?);
-            first += count;
+    while let Some(start) = source.next().await {
+        let began = each.clock.elapsed();
+        let debit = |nth| {
+            let debit = each.share.debit(nth);
+            Debit::new(each.share.session(&debit), each.share.payee(&debit), debit.amount_nanos)
+        };
+        let debits = (first..first + count).map(debit).collect();
+        let ticket = writer.submit(debits).await.map_err(LoadError::call("send a message"))?;
+        if takeoffs.send(Flight { first, count, start, began, ticket }).await.is_err() {
+            break;
         }
-        let Some(flight) = flights.pop_front() else { return Ok(counts) };
-        land(&share, &mut counts, flight).await?;
-    }
-}
-
-async fn take_off(writer: &Writer, share: &Share, first: usize, count: usize) -> Result<Flight, LoadError> {
-    let debit = |nth| {
-        let (session, payee) = share.place(nth);
-        Debit::new(&share.stage.sessions[session], &share.stage.payees[payee], AMOUNT_NANOS)
-    };
-    let debits = (first..first + count).map(debit).collect();
-    let sent = Stopwatch::start();
-    let ticket = writer.submit(debits).await.map_err(LoadError::call("send a message"))?;
-    Ok(Flight { first, count, sent, ticket })
-}
-
-async fn land(share: &Share, counts: &mut Counts, flight: Flight) -> Result<(), LoadError> {
-    let Flight { first, count, sent, ticket } = flight;
-    let answers = ticket.await.map_err(LoadError::call("hear a message's answers"))?;
-    counts.latencies_us.saturating_record_n(sent.elapsed_us(), count as u64);
-    for (nth, answer) in (first..).zip(&answers) {
-        match answer {
-            Answer::Approved { .. } => counts.approve(&share.stage, share.place(nth)),
-            other @ (Answer::Declined { .. } | Answer::Refused { .. }) => {
-                return Err(LoadError::answer("have a debit approved", format!("{other:?}")));
-            }
-        }
+        first += count;
     }
     Ok(())
+}
+
+async fn hear(each: Loop, mut landings: mpsc::Receiver<Flight>) -> Result<Measures, LoadError> {
+    let mut measures = each.measures()?;
+    while let Some(Flight { first, count, start, began, ticket }) = landings.recv().await {
+        let answers = ticket.await.map_err(LoadError::call("hear a message's answers"))?;
+        let heard = each.clock.elapsed();
+        let Start { intended, free, place } = start;
+        drop(place);
+        if answers.len() != count {
+            let found = format!("{} answers to {count} debits", answers.len());
+            return Err(LoadError::answer("have every debit answered", found));
+        }
+        for (nth, answer) in (first..).zip(&answers) {
+            match answer {
+                Answer::Approved { replayed, .. } => each.ledger.approve(&each.share.debit(nth), *replayed),
+                Answer::Declined { replayed, .. } => each.ledger.decline(*replayed),
+                Answer::Refused { .. } => {
+                    return Err(LoadError::answer("have a debit decided", format!("{answer:?}")));
+                }
+            }
+        }
+        measures.add(Landed { intended, free, began, heard, debit_count: count as u64 });
+    }
+    Ok(measures)
 }

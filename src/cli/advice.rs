@@ -32,6 +32,9 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::OpenChildren => "settle those first, or all at once with --cascade",
         Refusal::ReversalsExhausted => "settle this session; a refund is for its payee to make",
         Refusal::IndexBehind => "the index is catching up: ask again in a moment",
+        Refusal::IndexIncomplete => {
+            "the index was made anew and knows nothing so old: look at the settlement"
+        }
     }
 }
 

@@ -128,6 +128,7 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::Draining
         | Refusal::IndexBehind => Exit::Unavailable,
         Refusal::Unspecified
+        | Refusal::IndexIncomplete
         | Refusal::Malformed
         | Refusal::UnknownAccount
         | Refusal::UnknownSession

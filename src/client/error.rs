@@ -159,16 +159,19 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::UnknownDebit
         | Refusal::WrongState
         | Refusal::OpenChildren
-        | Refusal::ReversalsExhausted => false,
+        | Refusal::ReversalsExhausted
+        | Refusal::IndexIncomplete => false,
     }
 }
 
 fn refusal_happened(refusal: Refusal) -> Happened {
     match refusal {
         Refusal::BelowWindow => Happened::Yes,
-        Refusal::JournalFailed | Refusal::SessionRetired | Refusal::WriterFenced | Refusal::Unspecified => {
-            Happened::Unknown
-        }
+        Refusal::JournalFailed
+        | Refusal::SessionRetired
+        | Refusal::WriterFenced
+        | Refusal::IndexIncomplete
+        | Refusal::Unspecified => Happened::Unknown,
         Refusal::Malformed
         | Refusal::UnknownAccount
         | Refusal::UnknownSession

@@ -261,6 +261,12 @@ impl SettlementId {
 }
 
 impl DebitId {
+    /// Returns the slot of its session, in the same partition. (`slot` reads the layout of the other kinds.)
+    #[expect(clippy::cast_possible_truncation, reason = "the slot is 32 bits wide")]
+    pub const fn session_slot(self) -> u32 {
+        (self.0 >> 64) as u32
+    }
+
     /// Returns the journal position of the decision.
     #[expect(clippy::cast_possible_truncation, reason = "the seq is the low 64 bits")]
     pub const fn seq(self) -> u64 {
@@ -284,6 +290,7 @@ mod tests {
             prop_assert_eq!(id.settlement().session(), id);
             prop_assert_eq!(id.debit(random).seq(), random);
             prop_assert_eq!(id.debit(random).partition(), partition);
+            prop_assert_eq!(id.debit(random).session_slot(), slot);
         }
 
         #[test]

@@ -16,7 +16,7 @@ use std::{
     thread::Thread,
 };
 use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
-use tallystick_journal::{Checkpoints, Durability, Journal, Tables, Watermark};
+use tallystick_journal::{Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
 
 /// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
 #[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
@@ -28,6 +28,7 @@ pub struct Engine {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) checkpoints: Arc<dyn Checkpoints>,
     pub(crate) tables: Arc<dyn Tables>,
+    pub(crate) journal_needed_from: Arc<NeededFrom>,
     pub(crate) events: Arc<dyn Events>,
     pub(crate) options: Options,
     clock: Arc<dyn Clock>,
@@ -83,6 +84,7 @@ impl Engine {
             journal: parts.journal,
             checkpoints: parts.checkpoints,
             tables: parts.tables,
+            journal_needed_from: parts.journal_needed_from,
             events: parts.events,
             options,
             clock: parts.clock,
@@ -111,6 +113,11 @@ impl Engine {
     /// Returns whether the journal has failed: nothing is decided any more.
     pub fn has_failed(&self) -> bool {
         self.watermark.has_failed()
+    }
+
+    /// Returns the watermark, for those who follow the journal: what it has passed may be read and shown.
+    pub fn watermark(&self) -> &Arc<Watermark> {
+        &self.watermark
     }
 
     /// Stops or lets go the sweeper: expired sessions stay closed to debits either way, they only settle later.

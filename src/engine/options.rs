@@ -3,7 +3,7 @@
 use crate::{CheckpointSummary, Committed, RecoverySummary};
 use std::{sync::Arc, time::Duration};
 use tallystick_core::{Clock, IdSource};
-use tallystick_journal::{Checkpoints, Journal, StorageFault, Tables};
+use tallystick_journal::{Checkpoints, Journal, NeededFrom, StorageFault, Tables};
 
 /// Tells somebody what happens inside; for logs and metrics. Every method may do nothing.
 pub trait Events: Send + Sync {
@@ -53,6 +53,8 @@ pub struct Parts {
     pub checkpoints: Arc<dyn Checkpoints>,
     /// What has left memory.
     pub tables: Arc<dyn Tables>,
+    /// From where on a follower still needs the journal: nothing from there on is trimmed.
+    pub journal_needed_from: Arc<NeededFrom>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The unguessable part of ids.

@@ -172,8 +172,10 @@ impl Running {
                 match checkpoint(&engine, &floor) {
                     Ok(summary) => {
                         covered = summary.covered_seq;
-                        // The stored floor's own group stays, however far the chain has come since.
-                        trim(&engine, summary.floor_seq.min(covered + 1), &stop);
+                        // The stored floor's own group stays, however far the chain has come since; so does what a
+                        // follower has yet to make durable elsewhere.
+                        let followed = engine.journal_needed_from.get();
+                        trim(&engine, summary.floor_seq.min(covered + 1).min(followed), &stop);
                     }
                     Err(fault) => engine.events.background_failed("checkpoint", &fault),
                 }

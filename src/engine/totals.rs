@@ -24,8 +24,7 @@ pub struct Totals {
 }
 
 impl Engine {
-    /// Adds up all partitions. *Cost*: each shard's lock for as long as its books take to read, which is under a
-    /// microsecond a partition.
+    /// Adds up all partitions. *Cost*: each shard's lock for as long as its partitions' books take to read; no row is walked.
     pub fn totals(&self) -> Ticket<Totals> {
         // ORDER: read before the first lock. Whoever drew a seq up to here holds that shard's lock until it is applied.
         let whole_through_seq = self.last_seq.load(Ordering::Acquire);

@@ -1,6 +1,10 @@
 //! Owns: the storage traits kept in memory, with faults on demand, for tests and simulation.
 //! Never: used by a server.
 
+mod projection;
+
+pub use projection::MemoryProjection;
+
 use crate::{Checkpoint, Checkpoints, Durability, Floor, Journal, StorageFault, Tables, TrimStep, Visit};
 use std::{
     collections::BTreeMap,
@@ -47,12 +51,15 @@ impl Journal for MemoryJournal {
     }
 
     fn read(&self, from_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
-        let groups = held(&self.groups).clone();
-        let start = groups.range(..=from_seq).next_back().map_or(0, |(seq, _)| *seq);
-        for (seq, group) in groups.range(start..) {
-            if visit(*seq, group)?.is_break() {
+        let copy = |(seq, group): (&u64, &Vec<u8>)| (*seq, group.clone());
+        let start = held(&self.groups).range(..=from_seq).next_back().map_or(0, |(seq, _)| *seq);
+        // The lock is not held while a visitor works, which may well append.
+        let mut next = held(&self.groups).range(start..).next().map(copy);
+        while let Some((seq, group)) = next {
+            if visit(seq, &group)?.is_break() {
                 break;
             }
+            next = held(&self.groups).range((Bound::Excluded(seq), Bound::Unbounded)).next().map(copy);
         }
         Ok(())
     }

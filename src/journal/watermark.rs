@@ -10,6 +10,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 /// Says that the journal cannot be written any more: whatever waited has an unknown outcome.
@@ -95,6 +96,13 @@ impl Watermark {
         }
     }
 
+    /// As `wait`, for at most `span`; pending when that has passed.
+    pub fn wait_timeout(&self, seq: u64, span: Duration) -> Poll<Result<(), JournalFailed>> {
+        let waiting = self.waiting();
+        let _waiting = self.moved.wait_timeout_while(waiting, span, |_| self.state(seq).is_pending());
+        self.state(seq)
+    }
+
     /// Moves the watermark, and wakes whoever waited for it. *Panics*: if it would run back.
     pub fn advance(&self, durable: u64) {
         let before = self.durable.swap(durable, Ordering::AcqRel);
@@ -158,6 +166,21 @@ mod tests {
         assert_eq!(mark.poll(5, &cx), Poll::Ready(Err(JournalFailed)));
         assert_eq!(mark.poll(4, &cx), Poll::Ready(Ok(())));
         assert_eq!(mark.wait(5), Err(JournalFailed));
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_ends_either_way() {
+        let mark = Arc::new(Watermark::new(1));
+        assert_eq!(mark.wait_timeout(1, Duration::ZERO), Poll::Ready(Ok(())));
+        assert_eq!(mark.wait_timeout(2, Duration::from_millis(1)), Poll::Pending);
+        let waiter = {
+            let mark = Arc::clone(&mark);
+            thread::spawn(move || mark.wait_timeout(2, Duration::from_secs(60)))
+        };
+        mark.advance(2);
+        assert_eq!(waiter.join().unwrap(), Poll::Ready(Ok(())));
+        mark.fail();
+        assert_eq!(mark.wait_timeout(3, Duration::from_secs(60)), Poll::Ready(Err(JournalFailed)));
     }
 
     #[test]

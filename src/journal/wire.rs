@@ -19,17 +19,21 @@ impl fmt::Display for Damage {
 }
 
 /// Writes to the end of a buffer.
-pub(crate) trait Put {
+pub trait Put {
+    /// Writes bytes as they are.
     fn put(&mut self, bytes: &[u8]);
 
+    /// Writes a byte.
     fn put_u8(&mut self, value: u8) {
         self.put(&[value]);
     }
 
+    /// Writes eight bytes.
     fn put_u64(&mut self, value: u64) {
         self.put(&value.to_le_bytes());
     }
 
+    /// Writes sixteen bytes.
     fn put_u128(&mut self, value: u128) {
         self.put(&value.to_le_bytes());
     }
@@ -44,11 +48,13 @@ pub(crate) trait Put {
         self.put_u8(value as u8);
     }
 
+    /// Writes a length and a text.
     fn put_text(&mut self, text: &str) {
         self.put_small(text.len() as u64);
         self.put(text.as_bytes());
     }
 
+    /// Writes whether there is a hash, and the hash.
     fn put_hash(&mut self, hash: Option<&[u8; 32]>) {
         self.put_u8(u8::from(hash.is_some()));
         self.put(hash.map_or(&[], |hash| hash.as_slice()));
@@ -61,45 +67,54 @@ impl Put for Vec<u8> {
     }
 }
 
-/// Reads from the front of bytes; every read may find damage, and none allocates.
-pub(crate) struct Take<'a> {
+/// Reads from the front of bytes; every read may find damage, named by its `what`, and none allocates.
+#[derive(Debug)]
+pub struct Take<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Take<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    /// Begins at the front.
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub(crate) fn damage(&self, what: &'static str) -> Damage {
+    /// Returns the damage that is at this place.
+    pub fn damage(&self, what: &'static str) -> Damage {
         Damage { what, at: self.at }
     }
 
-    pub(crate) fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], Damage> {
+    /// Reads `len` bytes.
+    pub fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], Damage> {
         let bytes = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)).ok_or(self.damage(what))?;
         self.at += len;
         Ok(bytes)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Damage> {
+    /// Reads exactly `N` bytes.
+    pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Damage> {
         let bytes = self.take(N, what)?;
         bytes.try_into().map_err(|_| self.damage(what))
     }
 
-    pub(crate) fn u8(&mut self, what: &'static str) -> Result<u8, Damage> {
+    /// Reads a byte.
+    pub fn u8(&mut self, what: &'static str) -> Result<u8, Damage> {
         self.array::<1>(what).map(|[byte]| byte)
     }
 
-    pub(crate) fn u64(&mut self, what: &'static str) -> Result<u64, Damage> {
+    /// Reads eight bytes.
+    pub fn u64(&mut self, what: &'static str) -> Result<u64, Damage> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    pub(crate) fn u128(&mut self, what: &'static str) -> Result<u128, Damage> {
+    /// Reads sixteen bytes.
+    pub fn u128(&mut self, what: &'static str) -> Result<u128, Damage> {
         self.array(what).map(u128::from_le_bytes)
     }
 
-    pub(crate) fn small(&mut self, what: &'static str) -> Result<u64, Damage> {
+    /// Reads a number of seven bits a byte.
+    pub fn small(&mut self, what: &'static str) -> Result<u64, Damage> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8(what)?;
@@ -117,14 +132,14 @@ impl<'a> Take<'a> {
     }
 
     /// Reads a small number into a narrower type.
-    pub(crate) fn narrow<T: TryFrom<u64>>(&mut self, what: &'static str) -> Result<T, Damage> {
+    pub fn narrow<T: TryFrom<u64>>(&mut self, what: &'static str) -> Result<T, Damage> {
         let value = self.small(what)?;
         T::try_from(value).map_err(|_| self.damage(what))
     }
 
     /// Reads a count of things that take at least `least` bytes each, so that no damage makes us allocate for more than
     /// there are bytes.
-    pub(crate) fn count(&mut self, least: usize, what: &'static str) -> Result<usize, Damage> {
+    pub fn count(&mut self, least: usize, what: &'static str) -> Result<usize, Damage> {
         let count: usize = self.narrow(what)?;
         let left = self.bytes.len() - self.at;
         if count.checked_mul(least).is_none_or(|bytes| bytes > left) {
@@ -133,13 +148,15 @@ impl<'a> Take<'a> {
         Ok(count)
     }
 
-    pub(crate) fn text(&mut self, what: &'static str) -> Result<&'a str, Damage> {
+    /// Reads a length and a text.
+    pub fn text(&mut self, what: &'static str) -> Result<&'a str, Damage> {
         let len = self.count(1, what)?;
         let bytes = self.take(len, what)?;
         std::str::from_utf8(bytes).map_err(|_| self.damage(what))
     }
 
-    pub(crate) fn hash(&mut self, what: &'static str) -> Result<Option<[u8; 32]>, Damage> {
+    /// Reads a hash that may be absent.
+    pub fn hash(&mut self, what: &'static str) -> Result<Option<[u8; 32]>, Damage> {
         match self.u8(what)? {
             0 => Ok(None),
             1 => self.array(what).map(Some),
@@ -147,7 +164,15 @@ impl<'a> Take<'a> {
         }
     }
 
-    pub(crate) fn end(&self, what: &'static str) -> Result<(), Damage> {
+    /// Reads all that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        let bytes = self.bytes.get(self.at..).unwrap_or_default();
+        self.at = self.bytes.len();
+        bytes
+    }
+
+    /// Says that nothing follows.
+    pub fn end(&self, what: &'static str) -> Result<(), Damage> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.damage(what)) }
     }
 }

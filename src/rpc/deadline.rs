@@ -15,6 +15,11 @@ impl Deadline {
         Self(header.and_then(parse).and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
+    /// Returns how long there is; `None` when the caller did not say.
+    pub(crate) fn left(self) -> Option<Duration> {
+        self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
     /// Refuses a call whose deadline has passed: nothing was done. *Errors*: `DEADLINE_EXCEEDED`.
     pub(crate) fn check(self) -> Result<(), Status> {
         match self.0 {

@@ -10,6 +10,7 @@ mod decode;
 mod encode;
 mod gate;
 mod journey;
+mod lookup;
 mod meter;
 mod payees;
 mod service;

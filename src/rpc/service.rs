@@ -15,6 +15,7 @@ use crate::{
 use std::sync::Arc;
 use tallystick_core::settlement::Settlement;
 use tallystick_engine::{Engine, Ticket};
+use tallystick_projection::Lookups;
 use tallystick_proto::v1::{
     self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
@@ -26,6 +27,7 @@ use tonic::{Request, Status, transport::server::Router};
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Gate,
+    pub(crate) lookups: Lookups,
     pub(crate) meter: Arc<dyn Meter>,
 }
 
@@ -87,9 +89,9 @@ pub struct Services {
 
 impl Services {
     /// Makes the face of an engine.
-    pub fn new(engine: Arc<Engine>, limits: Limits) -> Self {
+    pub fn new(engine: Arc<Engine>, lookups: Lookups, limits: Limits) -> Self {
         let meter = Arc::new(Unmetered);
-        Self { shared: Shared { engine, gate: Gate::new(limits), meter }, limits }
+        Self { shared: Shared { engine, gate: Gate::new(limits), lookups, meter }, limits }
     }
 
     /// Tells `meter` from here on.

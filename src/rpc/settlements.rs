@@ -1,6 +1,6 @@
 //! Owns: the `Settlements` service. Never: a rule.
 
-use crate::{deadline::Deadline, decode, encode, service::Shared, status};
+use crate::{deadline::Deadline, decode, service::Shared, status};
 use tallystick_core::{SessionId, SettlementId};
 use tallystick_engine::Engine;
 use tallystick_proto::v1::{self, settlements_server::Settlements};

@@ -230,6 +230,13 @@ pub(crate) fn index_behind(cursor: u64, needed: u64) -> Status {
     Ending::new(Code::Unavailable, v1::Refusal::IndexBehind, text).retry("same_key").status()
 }
 
+/// Says that the index was begun when what is asked for had left the journal.
+pub(crate) fn index_incomplete(complete_from: u64) -> Status {
+    let text =
+        format!("the index knows nothing of this, and nothing of what came before seq {complete_from}");
+    Ending::new(Code::Unavailable, v1::Refusal::IndexIncomplete, text).status()
+}
+
 /// Says that there is too much in flight.
 pub(crate) fn overloaded() -> Status {
     let text = "too much is in flight: nothing happened, ask again later with the same key";

@@ -16,6 +16,7 @@ pub use problem::{Problem, Problems};
 use key::Value;
 use sources::Reader;
 use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use tallystick_core::Span;
 use tallystick_engine::Options;
 use tallystick_journal::Durability;
 use tracing::level_filters::LevelFilter;
@@ -39,6 +40,10 @@ pub struct Config {
     pub sweep_every: Duration,
     /// How many bytes of records one group may hold, about.
     pub group_bytes: usize,
+    /// The index of debits is made anew from what the journal still has.
+    pub rebuild_index: bool,
+    /// How long after a settlement its debits are found by key or number at once.
+    pub retry_window: Span,
     /// Bytes of requests in flight, over all callers.
     pub permit_bytes: usize,
     /// Batches in flight in one stream.
@@ -106,6 +111,11 @@ impl Config {
         }
     }
 
+    /// Returns the projection's part.
+    pub(crate) fn projection_options(&self) -> tallystick_projection::Options {
+        tallystick_projection::Options { retry_window: self.retry_window, ..Default::default() }
+    }
+
     /// Returns the face's part.
     pub(crate) fn limits(&self) -> tallystick_rpc::Limits {
         tallystick_rpc::Limits {
@@ -125,6 +135,8 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     let checkpoint_records = reader.read(&key::CHECKPOINT_RECORDS).and_then(Value::number);
     let sweep_every = reader.read(&key::SWEEP_EVERY_MS).and_then(Value::millis);
     let group_bytes = reader.read(&key::GROUP_BYTES).and_then(Value::size);
+    let rebuild_index = reader.read(&key::INDEX).and_then(Value::word).map(|word| word == "rebuild");
+    let retry_window = reader.read(&key::RETRY_WINDOW_HOURS).and_then(Value::hours);
     let permit_bytes = reader.read(&key::PERMIT_BYTES).and_then(Value::size);
     let stream_batches_in_flight = reader.read(&key::STREAM_BATCHES_IN_FLIGHT).and_then(Value::size);
     let worker_threads = reader.read(&key::WORKER_THREADS).and_then(Value::size);
@@ -141,6 +153,8 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
         checkpoint_records: checkpoint_records?,
         sweep_every: sweep_every?,
         group_bytes: group_bytes?,
+        rebuild_index: rebuild_index?,
+        retry_window: retry_window?,
         permit_bytes: permit_bytes?,
         stream_batches_in_flight: stream_batches_in_flight?,
         worker_threads: worker_threads?,

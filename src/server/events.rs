@@ -50,8 +50,16 @@ impl Events for LoggedEvents {
     }
 
     fn checkpointed(&self, summary: &CheckpointSummary) {
-        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, bytes } = *summary;
-        tracing::info!(covered_seq, floor_seq, rows, settlements, bytes, "checkpoint is stored");
+        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, command_keys, bytes } = *summary;
+        tracing::info!(
+            covered_seq,
+            floor_seq,
+            rows,
+            settlements,
+            command_keys,
+            bytes,
+            "checkpoint is stored"
+        );
     }
 
     fn background_failed(&self, what: &str, fault: &StorageFault) {
@@ -86,5 +94,24 @@ mod tests {
         drop(events);
         let waited = tokio::time::timeout(std::time::Duration::from_millis(20), bell.rung()).await;
         assert!(waited.is_err());
+    }
+}
+
+/// Writes what the projection tells into the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoggedProjection;
+
+impl tallystick_projection::Events for LoggedProjection {
+    fn stepped(&self, step: &tallystick_projection::Stepped) {
+        let tallystick_projection::Stepped { cursor, lag, records, bytes } = *step;
+        tracing::trace!(cursor, lag, records, bytes, "the index has followed");
+    }
+
+    fn begun_anew(&self, finding: &str) {
+        tracing::warn!(finding, "the index spoke of another journal and is made anew");
+    }
+
+    fn stopped(&self, fault: &StorageFault) {
+        tracing::error!(%fault, "the index follows no further before a restart; decisions go on, look-ups fall behind");
     }
 }

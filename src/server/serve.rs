@@ -4,6 +4,7 @@
 
 use crate::{
     AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    events::LoggedProjection,
     ops::{Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
     transport,
@@ -11,6 +12,7 @@ use crate::{
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tallystick_core::Clock as _;
 use tallystick_engine::{Engine, Parts, Running};
+use tallystick_projection::{Follower, Following};
 use tallystick_rpc::{Gate, Services};
 use tallystick_store::{Store, StoreOptions};
 use tokio::{
@@ -56,6 +58,7 @@ pub struct App {
     listener: TcpListener,
     ops: Option<OpsListener>,
     router: Router,
+    following: Following,
     running: Running,
     gate: Gate,
     readiness: Arc<Readiness>,
@@ -94,14 +97,17 @@ impl App {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
-        let running = started.await??;
-        let services = Services::new(Arc::clone(running.engine()), config.limits()).metered(metrics);
+        let (running, following) = started.await??;
+        let lookups = following.lookups().clone();
+        let services =
+            Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits()).metered(metrics);
         let gate = services.gate();
         let router = router(services, reporter)?;
-        // Nothing follows the journal yet: its lag is absent rather than zero.
-        seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), None));
+        let engine = Arc::clone(running.engine());
+        let lag = Box::new(move || Some(lookups.lag(engine.durable_seq())));
+        seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), Some(lag)));
         readiness.regain(Unready::Starting).await;
-        Ok(Self { listener, ops, router, running, gate, readiness, bell, clock, config })
+        Ok(Self { listener, ops, router, following, running, gate, readiness, bell, clock, config })
     }
 
     /// Returns where callers connect.
@@ -150,7 +156,7 @@ impl App {
             return Err(ServeFault::JournalFailed);
         }
         match end {
-            Ok(()) => stop(self.running, &self.bell).await,
+            Ok(()) => stop(self.running, self.following, &self.bell).await,
             Err(fault) => {
                 abandon(self.running).await;
                 Err(fault)
@@ -171,10 +177,10 @@ fn start_engine(
     config: &Config,
     clock: &Arc<AnchoredClock>,
     events: MeteredEvents,
-) -> Result<Running, ServeFault> {
+) -> Result<(Running, Following), ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let parts = open(&folder, config, Arc::clone(clock), events)?;
+    let (parts, follower) = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;
@@ -189,7 +195,8 @@ fn start_engine(
         took_ms,
         "recovered"
     );
-    Ok(running)
+    let following = Following::start(follower, Arc::clone(running.engine().watermark()))?;
+    Ok((running, following))
 }
 
 fn open(
@@ -197,19 +204,32 @@ fn open(
     config: &Config,
     clock: Arc<AnchoredClock>,
     events: MeteredEvents,
-) -> Result<Parts, ServeFault> {
+) -> Result<(Parts, Follower), ServeFault> {
     let ids = Arc::new(OsIds::from_os()?);
     let store = Store::open(folder, StoreOptions::new(config.durability))
         .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
-    let index = store.index();
-    Ok(Parts {
-        journal: store.journal(),
+    let (journal, index, needed_from) = (store.journal(), store.index(), Arc::default());
+    let followed = tallystick_projection::Parts {
+        journal: Arc::clone(&journal) as _,
+        checkpoints: Arc::clone(&index) as _,
+        store: Arc::clone(&index) as _,
+        needed_from: Arc::clone(&needed_from),
+        events: Arc::new(LoggedProjection),
+    };
+    // ORDER: before the engine starts, which may trim the journal.
+    let begin = if config.rebuild_index { Follower::rebuild } else { Follower::open };
+    let follower = begin(followed, config.projection_options())
+        .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
+    let parts = Parts {
+        journal,
         checkpoints: Arc::clone(&index) as _,
         tables: index,
+        journal_needed_from: needed_from,
         clock,
         ids,
         events: Arc::new(events),
-    })
+    };
+    Ok((parts, follower))
 }
 
 /// Adds health and reflection to our own services.
@@ -269,8 +289,15 @@ fn ended_by_itself(
 }
 
 /// Makes the last checkpoint and ends the engine's threads.
-async fn stop(running: Running, bell: &JournalBell) -> Result<(), ServeFault> {
-    let checkpointed = spawn_blocking(move || running.stop()).await?;
+async fn stop(running: Running, following: Following, bell: &JournalBell) -> Result<(), ServeFault> {
+    let ending = move || {
+        let checkpointed = running.stop();
+        // ORDER: after the engine: what it commits last is followed, too. A fault of the projection's has been logged, and
+        // costs nothing but its cursor.
+        let _ = following.stop();
+        checkpointed
+    };
+    let checkpointed = spawn_blocking(ending).await?;
     // What is decided last is committed last: the journal can still fail here.
     if bell.has_rung() {
         return Err(ServeFault::JournalFailed);

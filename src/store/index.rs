@@ -1,8 +1,9 @@
 //! Owns: the index's instance: its column families and how they are reached.
-//! Never: the journal; an unsynced write.
+//! Never: the journal; an unsynced write, except of a projection, which can be derived again.
 
 mod checkpoints;
 mod options;
+mod projection;
 mod tables;
 
 use std::{
@@ -26,13 +27,21 @@ enum Family {
     SettlementSeq,
     /// Keys of commands, by partition and hash.
     CommandKey,
+    /// What projections derive from the journal.
+    Projection,
     /// The durable floor.
     Meta,
 }
 
 impl Family {
-    const ALL: [Self; 5] =
-        [Self::Checkpoint, Self::Settlement, Self::SettlementSeq, Self::CommandKey, Self::Meta];
+    const ALL: [Self; 6] = [
+        Self::Checkpoint,
+        Self::Settlement,
+        Self::SettlementSeq,
+        Self::CommandKey,
+        Self::Projection,
+        Self::Meta,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -40,6 +49,7 @@ impl Family {
             Self::Settlement => "settlement",
             Self::SettlementSeq => "settlement_seq",
             Self::CommandKey => "command_key",
+            Self::Projection => "projection",
             Self::Meta => "meta",
         }
     }

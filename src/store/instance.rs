@@ -85,6 +85,14 @@ pub(crate) fn read_options() -> ReadOptions {
     options
 }
 
+/// Gives read options for a short walk from a place that was looked for: checksums verified, the cache used, nothing read
+/// ahead.
+pub(crate) fn seek_options() -> ReadOptions {
+    let mut options = read_options();
+    options.set_total_order_seek(true);
+    options
+}
+
 /// Gives read options for a walk through many values: checksums verified, read ahead, and the cache left to those who
 /// come back to the same place.
 pub(crate) fn walk_options() -> ReadOptions {

@@ -4,6 +4,7 @@
 pub(crate) mod command_key;
 pub(crate) mod floor;
 pub(crate) mod head;
+pub(crate) mod projected;
 pub(crate) mod row;
 pub(crate) mod settlement;
 pub(crate) mod settlement_seq;
@@ -20,3 +21,5 @@ const SETTLEMENT_SEQ: u8 = 4;
 const FLOOR: u8 = 5;
 /// Numbers a command's key. Part of its checksum.
 const COMMAND_KEY: u8 = 6;
+/// Numbers an entry of a projection. Part of its checksum.
+const PROJECTED: u8 = 7;

@@ -50,6 +50,7 @@ fn start(data: &Path) -> (Running, Store) {
         journal: store.journal(),
         checkpoints: store.index(),
         tables: store.index(),
+        journal_needed_from: Arc::default(),
         clock: Arc::new(Count::default()),
         ids: Arc::new(Count::default()),
         events: Arc::new(Silent),

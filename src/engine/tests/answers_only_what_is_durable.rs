@@ -109,6 +109,7 @@ fn scene() -> Scene {
         journal: journal.clone(),
         checkpoints: index.clone(),
         tables: index,
+        journal_needed_from: Arc::default(),
         clock: HandClock::at(MORNING),
         ids: Arc::<world::CountedIds>::default(),
         events: Arc::new(Silent),

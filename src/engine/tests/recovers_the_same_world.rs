@@ -264,6 +264,7 @@ fn whatever_write_the_power_goes_at() {
             journal: again.clone(),
             checkpoints: again.clone(),
             tables: again.clone(),
+            journal_needed_from: Arc::default(),
             clock: clock.clone(),
             ids: ids.clone(),
             events: Arc::new(tallystick_engine::Silent),

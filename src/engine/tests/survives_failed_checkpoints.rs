@@ -83,3 +83,43 @@ fn the_background_trims_only_what_nobody_needs() {
     assert!(world.disk.size_bytes() < world.disk.archive.size_bytes(), "something was trimmed");
     assert!(world.disk.floor().unwrap().is_some());
 }
+
+/// What a follower has yet to read stays, whatever checkpoints cover; once it is let go of, it goes.
+#[test]
+fn the_background_trims_nothing_that_is_followed() {
+    let options = tallystick_engine::Options { checkpoint_records: 20, ..quiet(4) };
+    let disk = world::Disk::new();
+    disk.needed_from.set(10);
+    let world = World::start(disk, &HandClock::at(MORNING), &std::sync::Arc::default(), options).unwrap();
+    let (account, payee) = (world.account("a", 1_000_000), world.payee("p"));
+    let session = world.open(&opening(account, "s", 100_000));
+    let first = || {
+        let mut first = None;
+        let read = world.disk.journal.read(0, &mut |key, _| {
+            first = Some(key);
+            Ok(std::ops::ControlFlow::Break(()))
+        });
+        read.unwrap();
+        first.unwrap_or(0)
+    };
+    let waiting = (std::sync::Mutex::new(()), std::sync::Condvar::new());
+    let mut rounds = 0;
+    // Two checkpoints while it is followed; then as many as it takes until something has gone.
+    while rounds < 2 || first() <= 10 {
+        let before = world.disk.floor().unwrap();
+        for n in 0..30 {
+            world.debit(session, payee, 1, &format!("{rounds}-{n}"));
+        }
+        while world.disk.floor().unwrap() == before {
+            let held = waiting.0.lock().unwrap();
+            drop(waiting.1.wait_timeout(held, Duration::from_millis(20)).unwrap());
+        }
+        rounds += 1;
+        if rounds <= 2 {
+            assert!(first() <= 10, "the journal begins at seq {}", first());
+        } else {
+            world.disk.needed_from.set(u64::MAX);
+        }
+        assert!(rounds < 100, "nothing was ever trimmed");
+    }
+}

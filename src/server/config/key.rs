@@ -2,6 +2,7 @@
 //! one table. Never: where a value comes from.
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use tallystick_core::Span;
 use tallystick_engine::Options;
 use tallystick_rpc::Limits;
 
@@ -100,6 +101,20 @@ pub(super) const GROUP_BYTES: Key = Key {
     rule: number(4_096, 67_108_864, " bytes"),
     default: || Some(Options::default().group_bytes.to_string()),
 };
+pub(super) const INDEX: Key = Key {
+    name: "index",
+    flag: "index",
+    help: "Whether the index of debits goes on where it left off, or is made anew from what the journal still has",
+    rule: Rule::Word(&["follow", "rebuild"]),
+    default: || Some("follow".into()),
+};
+pub(super) const RETRY_WINDOW_HOURS: Key = Key {
+    name: "retry_window_hours",
+    flag: "retry-window-hours",
+    help: "How long after a settlement its debits are found by key or number at once; by id they are for good",
+    rule: number(1, 87_600, " hours"),
+    default: || Some("168".into()),
+};
 pub(super) const PERMIT_BYTES: Key = Key {
     name: "permit_bytes",
     flag: "permit-bytes",
@@ -151,7 +166,7 @@ pub(super) const LOG_LEVEL: Key = Key {
 };
 
 /// Lists the keys in the order in which they are read and shown.
-pub(super) const ALL: [&Key; 15] = [
+pub(super) const ALL: [&Key; 17] = [
     &LISTEN,
     &OPS_LISTEN,
     &DATA,
@@ -160,6 +175,8 @@ pub(super) const ALL: [&Key; 15] = [
     &CHECKPOINT_RECORDS,
     &SWEEP_EVERY_MS,
     &GROUP_BYTES,
+    &INDEX,
+    &RETRY_WINDOW_HOURS,
     &PERMIT_BYTES,
     &STREAM_BATCHES_IN_FLIGHT,
     &WORKER_THREADS,
@@ -233,6 +250,10 @@ impl Value {
 
     pub(super) fn size(self) -> Option<usize> {
         self.number().and_then(|number| usize::try_from(number).ok())
+    }
+
+    pub(super) fn hours(self) -> Option<Span> {
+        self.number().and_then(|number| u32::try_from(number).ok()).map(Span::from_hours)
     }
 
     pub(super) fn millis(self) -> Option<Duration> {

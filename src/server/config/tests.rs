@@ -36,7 +36,7 @@ fn only_the_data_folder_must_be_given() {
 fn a_good_file_gives_every_key() {
     let file = file(
         "listen = '[::1]:0'\nops_listen = '[::1]:1'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
-         sweep_every_ms = 7\ngroup_bytes = 8192\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
+         sweep_every_ms = 7\ngroup_bytes = 8192\nindex = 'rebuild'\nretry_window_hours = 2\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
          worker_threads = 2\ndrain_timeout_ms = 0\nclock_divergence_max_ms = 11\nlog_format = 'json'\n\
          log_level = 'debug'\n",
     );
@@ -50,6 +50,8 @@ fn a_good_file_gives_every_key() {
         checkpoint_records: 5,
         sweep_every: Duration::from_millis(7),
         group_bytes: 8_192,
+        rebuild_index: true,
+        retry_window: Span::from_hours(2),
         permit_bytes: 2_097_152,
         stream_batches_in_flight: 9,
         worker_threads: 2,

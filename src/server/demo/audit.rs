@@ -124,7 +124,7 @@ impl Audit {
 
 async fn settle(client: &Client, session: &SessionId) -> Result<Settlement, DemoError> {
     let doing = format!("settle {session}");
-    let request = SettleRequest { session_id: session.to_string() };
+    let request = SettleRequest { session_id: session.to_string(), ..SettleRequest::default() };
     let response = client.settle(request).await.map_err(DemoError::call(&doing))?;
     let settlement = response.settlement.ok_or_else(|| DemoError::answer(&doing, "settlement"))?;
     if settlement.session_id != session.as_str() {

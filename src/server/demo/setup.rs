@@ -86,6 +86,7 @@ async fn fund(client: &Client, index: usize, amount_nanos: u64) -> Result<String
         idempotency_key: format!("demo-account-{index}"),
         currency: CURRENCY.to_owned(),
         reference: format!("team-{index}"),
+        ..CreateAccountRequest::default()
     };
     let created = client.create_account(create).await.map_err(DemoError::call(&doing))?;
     let account_id = created.account.ok_or_else(|| DemoError::answer(&doing, "account"))?.account_id;
@@ -94,6 +95,7 @@ async fn fund(client: &Client, index: usize, amount_nanos: u64) -> Result<String
         idempotency_key: format!("demo-deposit-{index}"),
         amount_nanos,
         currency: CURRENCY.to_owned(),
+        ..DepositRequest::default()
     };
     client.deposit(deposit).await.map_err(DemoError::call(format!("fund account {index}")))?;
     Ok(account_id)

@@ -12,8 +12,9 @@ use tallystick_core::{
 use tallystick_engine::{Options, Parts, Running};
 use tallystick_journal::{
     Durability, Journal, StorageFault, TrimStep, Visit,
-    memory::{MemoryIndex, MemoryJournal},
+    memory::{MemoryIndex, MemoryJournal, MemoryProjection},
 };
+use tallystick_projection::Follower;
 use tallystick_rpc::{Limits, Services};
 use tonic_health::server::HealthReporter;
 
@@ -95,24 +96,34 @@ async fn money_that_is_not_durable_is_not_shown() {
     let (ops, events) = starting().await;
     let (journal, index) = (Arc::new(Gated::default()), Arc::new(MemoryIndex::default()));
     let clock = Arc::new(AnchoredClock::start());
+    let followed = tallystick_projection::Parts {
+        journal: journal.clone(),
+        checkpoints: index.clone(),
+        store: Arc::new(MemoryProjection::default()),
+        needed_from: Arc::default(),
+        events: Arc::new(tallystick_projection::Silent),
+    };
+    let follower = Follower::open(followed, tallystick_projection::Options::default()).unwrap();
     let parts = Parts {
         journal: journal.clone(),
         checkpoints: index.clone(),
         tables: index,
+        journal_needed_from: Arc::default(),
         clock: clock.clone(),
         ids: Arc::new(OsIds::from_os().unwrap()),
         events: Arc::new(events),
     };
     let (running, _) = Running::start(parts, Options { shards: 4, ..Options::default() }).unwrap();
     let engine = Arc::clone(running.engine());
-    let gate = Services::new(Arc::clone(&engine), Limits::default()).gate();
+    let gate = Services::new(Arc::clone(&engine), follower.lookups(), Limits::default()).gate();
     let lag: live::ProjectionLag = Box::new(|| Some(17));
     ops.show(Live::new(&engine, gate, clock, Some(lag)));
 
     let usd = Currency::from_number(840);
-    let create = CreateAccount { key: b"a", currency: usd, reference: "" };
+    let create = CreateAccount::prepaid(b"a", usd);
     let account = engine.create_account(&create).await.unwrap().value.id;
-    let deposit = |key| Deposit { account, key, amount: Amount::from_nanos(5), currency: usd };
+    let deposit =
+        |key| Deposit { account, key, amount: Amount::from_nanos(5), currency: usd, pending: false };
     engine.deposit(&deposit(b"d")).await.unwrap();
     let metrics = async || read(routes::metrics(ops.clone()).await).await.1;
     let before = metrics().await;

@@ -12,6 +12,7 @@ use crate::{StoreOptions, instance, instance::Access};
 const MIB: usize = 1 << 20;
 const CHECKPOINT_MEMTABLE_BYTES: usize = 32 * MIB;
 const SETTLEMENT_MEMTABLE_BYTES: usize = 8 * MIB;
+const PROJECTION_MEMTABLE_BYTES: usize = 64 * MIB;
 const META_MEMTABLE_BYTES: usize = MIB;
 const LOGS_BYTES_MAX: u64 = 128 << 20;
 const FILE_BYTES: u64 = 16 << 20;
@@ -43,6 +44,12 @@ pub(super) fn family(shared: &Options, family: Family) -> Options {
             SETTLEMENT_MEMTABLE_BYTES
         }
         Family::SettlementSeq => SETTLEMENT_MEMTABLE_BYTES,
+        // Written at the rate of the journal. The projection flushes it itself, before it is full; a second one waits
+        // for that flush. Most looks are for what is there, but for a session's row and for debits taken back.
+        Family::Projection => {
+            blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+            PROJECTION_MEMTABLE_BYTES
+        }
         Family::Meta => META_MEMTABLE_BYTES,
     };
     options.set_write_buffer_size(memtable_bytes);

@@ -24,7 +24,8 @@ use tallystick_engine::{
     DebitAnswer, Engine, OpenAnswer, Options, Parts, Running, Silent, StartFault, Ticket,
 };
 use tallystick_journal::{
-    Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, StorageFault, Tables, TrimStep, Visit,
+    Checkpoint, Checkpoints, Durability, Floor, GroupView, Journal, NeededFrom, StorageFault, Tables,
+    TrimStep, Visit,
     memory::{MemoryIndex, MemoryJournal},
     rows,
 };
@@ -111,13 +112,15 @@ pub(crate) struct Disk {
     pub(crate) index: MemoryIndex,
     /// How many saves of checkpoints fail from now on.
     pub(crate) saves_failing: AtomicU64,
+    /// From where on a follower says that it needs the journal.
+    pub(crate) needed_from: Arc<NeededFrom>,
     power: Mutex<Power>,
 }
 
 impl Disk {
     fn of(journal: MemoryJournal, archive: MemoryJournal, index: MemoryIndex) -> Self {
         let power = Mutex::new(Power { writes_left: u64::MAX, off: false, last_lands: false });
-        Self { journal, archive, index, saves_failing: AtomicU64::new(0), power }
+        Self { journal, archive, index, saves_failing: AtomicU64::new(0), needed_from: Arc::default(), power }
     }
 
     pub(crate) fn new() -> Self {
@@ -257,6 +260,7 @@ impl World {
             journal: disk.clone(),
             checkpoints: disk.clone(),
             tables: disk.clone(),
+            journal_needed_from: disk.needed_from.clone(),
             clock: clock.clone(),
             ids: ids.clone(),
             events: Arc::new(Silent),

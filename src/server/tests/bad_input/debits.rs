@@ -26,7 +26,7 @@ pub(crate) async fn refuse(world: &World) {
     refuse_all(world, "", rows).await;
     by_number(world).await;
     // A settled session answers with its settlement, again and again, and is no bad input.
-    let settle = SettleRequest { session_id: world.settled_id.clone() };
+    let settle = SettleRequest { session_id: world.settled_id.clone(), ..SettleRequest::default() };
     assert!(world.authorizer().settle(settle).await.unwrap().into_inner().replayed);
 }
 

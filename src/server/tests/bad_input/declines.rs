@@ -90,7 +90,7 @@ pub(crate) async fn table(world: &World) -> Vec<Row> {
     let no = session(Code::SessionEnded, "54", nothing);
     rows.push(debit(world, "past the session's end, not swept yet", pay(&ended, 7), no).await);
     // Its cap would go back to the account right before an opening is declined for lack of money (I9).
-    world.authorizer().settle(SettleRequest { session_id: ended }).await.unwrap();
+    world.authorizer().settle(SettleRequest { session_id: ended, ..SettleRequest::default() }).await.unwrap();
 
     let at = opening::full(world).not_before;
     let early = open(&|r| r.not_before = at).await;

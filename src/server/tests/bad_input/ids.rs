@@ -101,7 +101,7 @@ async fn refuse_unknown(world: &World) {
     ] {
         let call = authorizer.get_session(v1::GetSessionRequest { session_id: session_id.clone() });
         world.refuses(format!("GetSession: session {what}"), expected, call).await;
-        let call = authorizer.settle(v1::SettleRequest { session_id });
+        let call = authorizer.settle(v1::SettleRequest { session_id, ..v1::SettleRequest::default() });
         world.refuses(format!("Settle: session {what}"), expected, call).await;
     }
     for (what, account_id, expected) in [

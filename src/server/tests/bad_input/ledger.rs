@@ -33,6 +33,7 @@ async fn accounts(world: &World) {
         idempotency_key: world.key(),
         currency: "EUR".into(),
         reference: "first".into(),
+        ..v1::CreateAccountRequest::default()
     };
     let mut client = world.accounts();
     client.create_account(base.clone()).await.unwrap();
@@ -64,6 +65,7 @@ async fn deposits(world: &World) {
         idempotency_key: world.key(),
         amount_nanos: 5,
         currency: "USD".into(),
+        ..v1::DepositRequest::default()
     };
     let mut client = world.accounts();
     client.deposit(base.clone()).await.unwrap();

@@ -102,7 +102,8 @@ impl World {
             self.approved(v1::AuthorizeRequest { payee_id, ..self.debit() }).await;
         }
         self.settled_id = self.open(self.opening()).await;
-        let settle = v1::SettleRequest { session_id: self.settled_id.clone() };
+        let settle =
+            v1::SettleRequest { session_id: self.settled_id.clone(), ..v1::SettleRequest::default() };
         self.authorizer().settle(settle).await.unwrap();
         self.expired_id =
             self.open(v1::OpenSessionRequest { ttl: span(0, 1_000_000), ..self.opening() }).await;

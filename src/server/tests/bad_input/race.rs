@@ -21,8 +21,13 @@ pub(crate) async fn settle_while_debits_run(world: &Arc<World>) -> (u64, usize) 
     let mut settlers = JoinSet::new();
     for _ in 0..SETTLERS {
         let (mut client, session_id) = (world.authorizer(), session_id.clone());
-        settlers
-            .spawn(async move { client.settle(SettleRequest { session_id }).await.unwrap().into_inner() });
+        settlers.spawn(async move {
+            client
+                .settle(SettleRequest { session_id, ..SettleRequest::default() })
+                .await
+                .unwrap()
+                .into_inner()
+        });
     }
     let answers = settlers.join_all().await;
     assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1, "one of them settled it");

@@ -177,7 +177,9 @@ async fn settles(channel: Channel, book: Shared, mut dice: StdRng) {
 
 pub async fn settle(channel: &Channel, book: &Shared, session: usize) -> Result<(), Status> {
     let session_id = open(book).sessions[session].id.clone();
-    let answer = AuthorizerClient::new(channel.clone()).settle(SettleRequest { session_id }).await?;
+    let answer = AuthorizerClient::new(channel.clone())
+        .settle(SettleRequest { session_id, ..SettleRequest::default() })
+        .await?;
     open(book).hear_settled(session, answer.get_ref().settlement.as_ref().expect("it settles"));
     Ok(())
 }
@@ -250,6 +252,7 @@ pub async fn plan_deposit(channel: &Channel, book: &Shared, dice: &mut StdRng) -
             idempotency_key: key.clone(),
             amount_nanos: dice.random_range(1..1 << 40),
             currency: "USD".into(),
+            ..DepositRequest::default()
         };
         book.deposits.insert(key.clone(), request);
         key

@@ -202,6 +202,7 @@ async fn funded_account(channel: &Channel) -> String {
         idempotency_key: "deposit".into(),
         amount_nanos: 10 * CAP_NANOS,
         currency: "USD".into(),
+        ..DepositRequest::default()
     };
     accounts.deposit(request).await.unwrap();
     account_id

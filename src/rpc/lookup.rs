@@ -1,0 +1,291 @@
+//! Owns: what became of a debit, and what to take back of it: memory is asked first, since it is never behind; the index tells
+//! the rest, and is waited for until it has come far enough. Never: an answer that may be overtaken by what was decided
+//! before the question.
+
+use crate::{
+    authorizer::{AuthorizerFace, open_session},
+    deadline::Deadline,
+    decode, encode, status,
+};
+use std::time::Duration;
+use tallystick_core::{
+    DebitId, PayeeId, Refusal, SessionId, WriterId, command::Reverse, decide::DebitReplay,
+};
+use tallystick_engine::{Fault, Known};
+use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups};
+use tallystick_proto::v1::{self, lookup_debit_request::By as Name};
+use tonic::{Request, Status};
+
+/// How long the index is waited for when the caller says nothing: it is a few milliseconds behind, if at all.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Is how a debit is asked for.
+enum Asked<'a> {
+    Id(DebitId),
+    Key(SessionId, &'a str),
+    Number(SessionId, WriterId, u64),
+}
+
+fn asked(r: &v1::LookupDebitRequest) -> Result<Asked<'_>, Status> {
+    match &r.by {
+        Some(Name::DebitId(id)) => decode::debit(id, "debit_id").map(Asked::Id).map_err(decode::refuse),
+        Some(Name::Key(by)) => {
+            let session = decode::session(&by.session_id, "key.session_id").map_err(decode::refuse)?;
+            if by.idempotency_key.is_empty() || by.idempotency_key.len() > 255 {
+                return Err(status::malformed("key.idempotency_key", "must be 1 to 255 bytes"));
+            }
+            Ok(Asked::Key(session, &by.idempotency_key))
+        }
+        Some(Name::Number(by)) => {
+            let session = decode::session(&by.session_id, "number.session_id").map_err(decode::refuse)?;
+            let writer = decode::writer(&by.writer_id, "number.writer_id").map_err(decode::refuse)?;
+            if by.number == 0 {
+                return Err(status::malformed("number.number", "must count from 1"));
+            }
+            Ok(Asked::Number(session, writer, by.number))
+        }
+        None => Err(status::malformed("by", "must be a debit_id, a key or a number")),
+    }
+}
+
+impl AuthorizerFace {
+    pub(crate) async fn look_up(
+        &self,
+        request: Request<v1::LookupDebitRequest>,
+    ) -> Result<v1::LookupDebitResponse, Status> {
+        let deadline = Deadline::of(&request);
+        let answer = self.looked_up(request.into_inner(), deadline).await;
+        self.shared.tell_refusal(answer)
+    }
+
+    async fn looked_up(
+        &self,
+        r: v1::LookupDebitRequest,
+        deadline: Deadline,
+    ) -> Result<v1::LookupDebitResponse, Status> {
+        let _permit = self.shared.gate.unary()?;
+        let asked = asked(&r)?;
+        deadline.check()?;
+        // Everything that the caller can have heard of is durable by now.
+        let holds_for = self.shared.engine.durable_seq();
+        let lookups = &self.shared.lookups;
+        let known = self.known(&asked).await?;
+        let (state, debit, as_of_seq) = match known {
+            Some((Known::NeverSeen, as_of)) => (v1::LookupState::NeverSeen, None, as_of),
+            Some((Known::Decided(debit, payee), as_of)) => {
+                // The index knows more of it, and is only asked: what memory says is the answer without it.
+                let full = match session_of(&asked) {
+                    Some(session) => lookups.by_id(session.debit(debit.seq), debit.seq).ok(),
+                    None => None,
+                };
+                let info = match (full, session_of(&asked)) {
+                    (Some(Lookup::Found { debit, .. }), _) => info(&debit),
+                    (_, Some(session)) => remembered(session, payee, &debit),
+                    (_, None) => return Err(status::of(&Fault::from(Refusal::UnknownDebit))),
+                };
+                (state_of(info.outcome()), Some(info), as_of)
+            }
+            Some((Known::Forgotten | Known::NotOpen, _)) | None => {
+                match self.indexed(&asked, holds_for, deadline).await? {
+                    Lookup::Found { debit, as_of_seq } => {
+                        let info = info(&debit);
+                        (state_of(info.outcome()), Some(info), as_of_seq)
+                    }
+                    Lookup::NeverSeen { as_of_seq } => (v1::LookupState::NeverSeen, None, as_of_seq),
+                    Lookup::Behind { cursor } => return Err(status::index_behind(cursor, holds_for)),
+                    Lookup::Incomplete { complete_from } => {
+                        return Err(status::index_incomplete(complete_from));
+                    }
+                }
+            }
+        };
+        Ok(v1::LookupDebitResponse {
+            state: state.into(),
+            debit,
+            as_of_seq,
+            durability: encode::durability(&self.shared.engine).into(),
+        })
+    }
+
+    /// Asks memory, which knows every key and the newest numbers of each open session.
+    async fn known(&self, asked: &Asked<'_>) -> Result<Option<(Known, u64)>, Status> {
+        let engine = &self.shared.engine;
+        let ticket = match asked {
+            Asked::Id(_) => return Ok(None),
+            Asked::Key(session, key) => engine.look_up_key(*session, key.as_bytes()),
+            Asked::Number(session, writer, number) => engine.look_up_number(*session, *writer, *number),
+        };
+        let known = ticket.await.map_err(|fault| status::of(&fault))?;
+        Ok(Some((known, engine.durable_seq())))
+    }
+
+    /// Asks the index, once it has come to `holds_for`.
+    async fn indexed(&self, asked: &Asked<'_>, holds_for: u64, deadline: Deadline) -> Result<Lookup, Status> {
+        let lookups = &self.shared.lookups;
+        let reached = reach(lookups, holds_for, deadline).await;
+        let found = match asked {
+            Asked::Id(id) => lookups.by_id(*id, holds_for),
+            Asked::Key(session, key) => lookups.by_key(*session, key.as_bytes(), holds_for),
+            Asked::Number(session, writer, number) => {
+                lookups.by_number(*session, *writer, *number, holds_for)
+            }
+        };
+        let found = found.map_err(|fault| status::of(&fault.into()))?;
+        if !reached && matches!(found, Lookup::Behind { .. }) {
+            return Err(status::index_behind(lookups.cursor(), holds_for));
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn debits_of(
+        &self,
+        request: Request<v1::ListDebitsRequest>,
+    ) -> Result<v1::ListDebitsResponse, Status> {
+        let deadline = Deadline::of(&request);
+        let answer = self.listed(request.into_inner(), deadline).await;
+        self.shared.tell_refusal(answer)
+    }
+
+    async fn listed(
+        &self,
+        r: v1::ListDebitsRequest,
+        deadline: Deadline,
+    ) -> Result<v1::ListDebitsResponse, Status> {
+        let _permit = self.shared.gate.unary()?;
+        let session = decode::session(&r.session_id, "session_id").map_err(decode::refuse)?;
+        let most = decode::page_size(r.page_size)?;
+        deadline.check()?;
+        let holds_for = self.shared.engine.durable_seq();
+        let lookups = &self.shared.lookups;
+        reach(lookups, holds_for, deadline).await;
+        match lookups
+            .list(session, r.after_seq, most, holds_for)
+            .map_err(|fault| status::of(&fault.into()))?
+        {
+            Listed::Behind { cursor } => Err(status::index_behind(cursor, holds_for)),
+            Listed::Page(page) => match (page.is_known, page.missing_before) {
+                (false, Some(complete_from)) => Err(status::index_incomplete(complete_from)),
+                (false, None) => Err(status::of(&Fault::from(Refusal::UnknownSession))),
+                (true, _) => Ok(v1::ListDebitsResponse {
+                    debits: page.debits.iter().map(info).collect(),
+                    next_after_seq: page.next_after_seq,
+                    as_of_seq: page.as_of_seq,
+                }),
+            },
+        }
+    }
+
+    pub(crate) async fn reverse_debit(
+        &self,
+        request: Request<v1::ReverseRequest>,
+    ) -> Result<v1::ReverseResponse, Status> {
+        let deadline = Deadline::of(&request);
+        let answer = self.reversed(request.into_inner(), deadline).await;
+        self.shared.tell_refusal(answer)
+    }
+
+    async fn reversed(
+        &self,
+        r: v1::ReverseRequest,
+        deadline: Deadline,
+    ) -> Result<v1::ReverseResponse, Status> {
+        let _permit = self.shared.gate.unary()?;
+        let id = decode::debit(&r.debit_id, "debit_id").map_err(decode::refuse)?;
+        deadline.check()?;
+        let holds_for = id.seq().min(self.shared.engine.durable_seq());
+        let debit = match self.indexed(&Asked::Id(id), holds_for, deadline).await? {
+            Lookup::Found { debit, .. } => debit,
+            Lookup::NeverSeen { .. } => return Err(status::of(&Fault::from(Refusal::UnknownDebit))),
+            Lookup::Behind { cursor } => return Err(status::index_behind(cursor, holds_for)),
+            Lookup::Incomplete { complete_from } => return Err(status::index_incomplete(complete_from)),
+        };
+        if debit.verdict.is_some() {
+            return Err(status::of(&Fault::from(Refusal::WrongState { state: "DECLINED" })));
+        }
+        deadline.check()?;
+        let command = Reverse {
+            session: debit.session,
+            key: r.idempotency_key.as_bytes(),
+            debit_seq: debit.seq,
+            payee: debit.payee,
+            taken: debit.taken,
+            amount: decode::amount(r.amount_nanos),
+        };
+        let answer = self.shared.engine.reverse(&command).await.map_err(|fault| status::of(&fault))?;
+        Ok(v1::ReverseResponse {
+            session: open_session(&answer.value.session),
+            reversed_nanos: answer.value.reversed.nanos(),
+            seq: answer.seq,
+            replayed: answer.replayed,
+            durability: encode::durability(&self.shared.engine).into(),
+        })
+    }
+}
+
+fn session_of(asked: &Asked<'_>) -> Option<SessionId> {
+    match asked {
+        Asked::Id(_) => None,
+        Asked::Key(session, _) | Asked::Number(session, _, _) => Some(*session),
+    }
+}
+
+/// Waits for the index until the deadline, or for a while. Returns whether it came that far.
+async fn reach(lookups: &Lookups, seq: u64, deadline: Deadline) -> bool {
+    tokio::time::timeout(deadline.left().unwrap_or(PATIENCE), lookups.reach(seq))
+        .await
+        .is_ok_and(|end| end.is_ok())
+}
+
+fn state_of(outcome: v1::Outcome) -> v1::LookupState {
+    match outcome {
+        v1::Outcome::Approved => v1::LookupState::Approved,
+        v1::Outcome::Declined => v1::LookupState::Declined,
+        v1::Outcome::Pending => v1::LookupState::Pending,
+        v1::Outcome::Unspecified => v1::LookupState::Unspecified,
+    }
+}
+
+/// Shows a debit as the index has it.
+fn info(debit: &DebitInfo) -> v1::DebitInfo {
+    let (writer_id, number) = match debit.by {
+        tallystick_projection::By::Key(_) => (String::new(), 0),
+        tallystick_projection::By::Number { writer, number } => (writer.to_string(), number),
+    };
+    v1::DebitInfo {
+        asked_nanos: debit.asked.nanos(),
+        reversed_nanos: debit.reversed.nanos(),
+        decided_at: Some(encode::time(debit.at)),
+        reference: debit.reference.to_string(),
+        evidence_hash: debit.evidence.map(Vec::from).unwrap_or_default(),
+        writer_id,
+        number,
+        ..shown(debit.session, debit.payee, (debit.seq, debit.taken, debit.verdict))
+    }
+}
+
+/// Shows what memory knows of a debit: not when it was decided, nor what was said of it beside its amount.
+fn remembered(session: SessionId, payee: PayeeId, debit: &DebitReplay) -> v1::DebitInfo {
+    v1::DebitInfo {
+        asked_nanos: debit.amount.nanos(),
+        ..shown(session, payee, (debit.seq, debit.taken, debit.verdict))
+    }
+}
+
+fn shown(
+    session: SessionId,
+    payee: PayeeId,
+    (seq, taken, verdict): (u64, tallystick_core::Amount, tallystick_core::keys::Verdict),
+) -> v1::DebitInfo {
+    let outcome = if verdict.is_none() { v1::Outcome::Approved } else { v1::Outcome::Declined };
+    v1::DebitInfo {
+        debit_id: session.debit(seq).to_string(),
+        session_id: session.to_string(),
+        payee_id: payee.to_string(),
+        outcome: outcome.into(),
+        code: verdict.map_or(0, |(code, _)| encode::code(code).into()),
+        level: verdict.map_or(0, |(_, level)| encode::level(level).into()),
+        amount_nanos: taken.nanos(),
+        seq,
+        ..v1::DebitInfo::default()
+    }
+}
