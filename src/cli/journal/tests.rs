@@ -196,7 +196,7 @@ fn records_are_told_in_words_and_as_lines_of_json() {
     let past = Past::live(true);
     let lines = inspect(&past.data(), false, &[]).unwrap();
     let text = lines.join("\n");
-    assert!(lines[0].starts_with("group 1..1: 1 records"), "{}", lines[0]);
+    assert!(lines[0].starts_with("group 1..1: 1 record,"), "{}", lines[0]);
     for part in
         ["genesis: a journal of 256 partitions", "0.10 for pay_", "declined CAP", "10.00 into acc_", "acme"]
     {
