@@ -25,6 +25,7 @@ impl Partition {
     pub fn check_sound(&self) -> Result<(), &'static str> {
         self.sessions.iter().try_for_each(|(_, session)| self.check_session(session))?;
         self.check_tree()?;
+        self.check_payees_below()?;
         self.check_deposits()?;
         self.check_books()?;
         let closing = self.sessions.iter().filter(|(_, session)| session.closing_at != Time::ZERO);
@@ -115,6 +116,28 @@ impl Partition {
         }
         if self.children.len() != self.sessions.iter().filter(|(_, s)| s.parent.is_some()).count() {
             return Err("the index of children is not the tree");
+        }
+        Ok(())
+    }
+
+    /// What a payee got in open sessions is counted by every session above that caps it. What it got in settled ones is,
+    /// too, so that a count may be greater.
+    fn check_payees_below(&self) -> Result<(), &'static str> {
+        let mut below: BTreeMap<(u32, u32), u128> = BTreeMap::new();
+        for (_, session) in self.sessions.iter().filter(|(_, session)| session.counted_above) {
+            for part in session.payees.iter().filter(|part| !part.spent.is_zero()) {
+                for above in self.sessions_above(session).filter(|above| above.counts(part.payee)) {
+                    let sum = below.entry((above.id.slot(), part.payee)).or_default();
+                    *sum += u128::from(part.spent.nanos());
+                }
+            }
+        }
+        let counted = |slot: u32, payee: u32| {
+            let part = self.sessions.get(slot).and_then(|session| session.part(payee));
+            part.map_or(0, |part| u128::from(part.spent_below.nanos()))
+        };
+        if below.iter().any(|((slot, payee), sum)| *sum > counted(*slot, *payee)) {
+            return Err("a session counts less for a payee than it got below");
         }
         Ok(())
     }

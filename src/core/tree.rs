@@ -5,10 +5,12 @@
 //! Never: decides; the rungs are in `decide`.
 
 use crate::{
-    Amount, EnvelopeId, Partition, SessionId, Time, Total,
+    Amount, DeclineCode, EnvelopeId, Partition, SessionId, Time, Total,
     account::Account,
     apply::bug,
     books::Book,
+    command::Scope,
+    record::{CommandDeclined, Debited},
     session::{Mode, Session},
 };
 
@@ -143,6 +145,9 @@ impl Partition {
 
     /// Returns what a payee can still get out of a session, caps above it considered; `None` without a cap.
     pub fn payee_spendable(&self, session: &Session, payee: u32) -> Option<Amount> {
+        if !session.counted_above {
+            return session.payee_remaining(payee);
+        }
         self.payee_rooms(session, payee).map(|(left, _)| left).min()
     }
 
@@ -179,6 +184,27 @@ impl Partition {
         let due = self.ends.iter().take_while(|(due_at, _)| *due_at <= now);
         let mut due = due.filter_map(|(_, slot)| self.sessions.get(*slot));
         due.find(|session| EnvelopeId::Session(session.id) != at && inside(session)).map(|session| session.id)
+    }
+
+    /// Returns a session to settle before a command is declined for lack of room: its end has come, and it holds some (I9).
+    pub fn due_for(&self, declined: &CommandDeclined, now: Time) -> Option<SessionId> {
+        if !matches!(declined.decline.code, DeclineCode::Cap | DeclineCode::TooManyChildren) {
+            return None;
+        }
+        match (declined.command, declined.on) {
+            // What a top-up lacks is above the session that it would raise.
+            (Scope::TopUp, EnvelopeId::Session(id)) => {
+                self.due_below(self.envelope(self.session(id).ok()?.above()).id(), now)
+            }
+            (_, on) => self.due_below(on, now),
+        }
+    }
+
+    /// As `due_for`, before a debit is declined for lack of room, or takes less than was asked.
+    pub fn due_for_debit(&self, debited: &Debited<'_>, now: Time) -> Option<SessionId> {
+        let less = debited.taken < debited.amount;
+        let short = debited.verdict.map_or(less, |(code, _)| code == DeclineCode::Cap);
+        if short { self.due_below(EnvelopeId::Session(debited.session), now) } else { None }
     }
 
     /// Changes every envelope that what happens in `at` counts in, and returns the book its money is in.

@@ -3,12 +3,13 @@
 //! Never: changes anything.
 
 use crate::{
-    Amount, Decline, DeclineCode, EnvelopeId, Partition, Record, Stamp, Time, Total,
+    Amount, Cap, Decline, DeclineCode, EnvelopeId, Partition, Record, Stamp, Time, Total,
     account::Funding,
     decide::{self, Ask, room_for, rule},
     deposit::DepositState,
+    limits,
     record::{CommandDeclined, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn},
-    session::Mode,
+    session::{Mode, Session},
     tree::At,
 };
 use core::fmt;
@@ -100,6 +101,9 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
         }
         Record::Reversed(reversed) => {
             let session = partition.session(reversed.session).map_err(|_| Difference::Missing("session"))?;
+            if session.part(reversed.payee).is_none_or(|part| reversed.amount > part.spent) {
+                return Err(Difference::Broken("more was taken back than the payee got"));
+            }
             let before = session.about.reversed.get(&reversed.debit_seq).copied().unwrap_or_default();
             let after = before.nanos() + reversed.amount.nanos();
             same_sum("what is reversed", reversed.reversed_after.nanos().into(), after.into())
@@ -157,9 +161,7 @@ fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -
         None => At::Account(opened.account.slot()),
         Some(id) => {
             let parent = partition.session(id).map_err(|_| Difference::Missing("parent session"))?;
-            if opened.bounds.ends_at > parent.bounds.ends_at {
-                return Err(Difference::Broken("the session outlives its parent"));
-            }
+            narrower(opened, parent)?;
             if partition.has_ended(parent, at) {
                 let decided = Some(DeclineCode::SessionEnded);
                 return Err(Difference::Decline { recorded: None, decided });
@@ -167,10 +169,41 @@ fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -
             At::Session(id.slot())
         }
     };
-    partition.account(opened.account).map_err(|_| Difference::Missing("account"))?;
+    let account = partition.account(opened.account).map_err(|_| Difference::Missing("account"))?;
+    let authority = account.terms.external.as_ref();
+    if authority.is_some_and(|external| opened.bounds.ends_at > external.sessions_end_by()) {
+        return Err(Difference::Broken("the session outlives its account's authority"));
+    }
     match opened.mode {
         Mode::Reserved => room_again(partition, above, opened.bounds.cap),
         Mode::Shared => Ok(()),
+    }
+}
+
+/// Tests that a session is nowhere wider than its parent, and not too deep.
+fn narrower(opened: &SessionOpened<'_>, parent: &Session) -> Result<(), Difference> {
+    let (bounds, above) = (&opened.bounds, &parent.bounds);
+    let most = |cap: Cap| cap.get().unwrap_or(Amount::from_nanos(u64::MAX));
+    let listed = |payee: u32| parent.part(payee).is_some();
+    let rules = [
+        (bounds.ends_at <= above.ends_at, "the session outlives its parent"),
+        (bounds.not_before >= above.not_before, "the session begins before its parent"),
+        (bounds.debit_min >= above.debit_min, "the session's least debit is below its parent's"),
+        (
+            most(bounds.debit_max) <= most(above.debit_max),
+            "the session's greatest debit is above its parent's",
+        ),
+        (bounds.payees_restricted || !above.payees_restricted, "the session lost its parent's allow-list"),
+        (
+            !above.payees_restricted || opened.payees.iter().all(|(payee, _)| listed(*payee)),
+            "the session lists a payee that its parent does not",
+        ),
+        (parent.depth < limits::DEPTH, "the session lies too deep"),
+        (parent.open_children < limits::SESSION_CHILDREN, "its parent had as many sessions as one may"),
+    ];
+    match rules.into_iter().find(|(holds, _)| !holds) {
+        Some((_, broken)) => Err(Difference::Broken(broken)),
+        None => Ok(()),
     }
 }
 

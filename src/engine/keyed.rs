@@ -4,7 +4,7 @@
 use crate::{Engine, Fault};
 use std::sync::atomic::Ordering;
 use tallystick_core::{
-    DeclineCode, EnvelopeId, Partition, Record, Refusal, Time,
+    Partition, Record, Refusal, Time,
     command::Command,
     decide::Decided,
     partition::{CommandKey, Made},
@@ -51,7 +51,11 @@ impl Engine {
                 Err(refusal) => return Err((refusal.into(), shard.last_seq)),
                 Ok(Decided::Replay(row)) => return Ok(Done { made: row.made, seq: row.seq, replayed: true }),
                 Ok(Decided::Record(record)) => {
-                    if let Some(due) = lacks_room(&record).and_then(|on| home.due_below(on, now)) {
+                    let due = match &record {
+                        Record::CommandDeclined(declined) => home.due_for(declined, now),
+                        _ => None,
+                    };
+                    if let Some(due) = due {
                         drop(shard);
                         self.settle_due(due);
                         continue;
@@ -66,10 +70,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Returns the envelope whose lack of room a record declines for.
-fn lacks_room(record: &Record<'_>) -> Option<EnvelopeId> {
-    let Record::CommandDeclined(declined) = record else { return None };
-    matches!(declined.decline.code, DeclineCode::Cap | DeclineCode::TooManyChildren).then_some(declined.on)
 }

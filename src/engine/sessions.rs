@@ -9,7 +9,7 @@ use std::{
     sync::MutexGuard,
 };
 use tallystick_core::{
-    Amount, Decline, DeclineCode, EnvelopeId, Next, Record, Refusal, SessionId, WriterId,
+    Amount, Decline, EnvelopeId, Next, Record, Refusal, SessionId, WriterId,
     command::{Command as _, Debit, Intent, OpenSession},
     decide::{self, DebitReplay, Decided},
     partition::Made,
@@ -232,9 +232,8 @@ impl Engine {
         let home = shard.partition(partition);
         let now = home.decision_time(self.now());
         let (decided, hit) = decide::debit(home, command, now)?;
-        if let Some(hit) = &hit
-            && hit.decline.code == DeclineCode::Cap
-            && let Some(due) = home.due_below(EnvelopeId::Session(command.session), now)
+        if let Decided::Record(Record::Debited(debited)) = &decided
+            && let Some(due) = home.due_for_debit(debited, now)
         {
             return Err(Stall::Due(due));
         }

@@ -179,7 +179,8 @@ impl Command for CreateAccount<'_> {
         [
             seed.field(&self.currency.number().to_le_bytes()),
             seed.field(self.reference.as_bytes()),
-            hash_number(seed, self.funding as u64),
+            // Accounts were prepaid before they said so.
+            hash_optional(seed, if self.funding == Funding::Prepaid { 0 } else { self.funding as u64 }),
             hash_optional(seed, self.credit_limit.nanos()),
             seed.field(&external),
             hash_texts(seed, &method),

@@ -13,6 +13,7 @@ mod settle;
 use crate::{
     Decline, EnvelopeId, Partition, Record, Refusal,
     command::{Command, Scope},
+    hash::FieldHash,
     partition::CommandKey,
     record::{CommandDeclined, Keyed},
 };
@@ -50,9 +51,10 @@ impl Partition {
         let Some(before) = self.unfiled_keys.get(&key).or(filed) else {
             return Ok(Ok(Keyed { key, content }));
         };
-        // A key that was filed before a field existed said nothing of it: what it said is compared.
-        let mut pairs = before.content.iter().zip(&content).zip(C::FIELDS);
-        match pairs.find(|((was, is), _)| was != is) {
+        // A key that was filed before a field existed said nothing of it, and nothing is what it is compared with.
+        let was = before.content.iter().copied().chain(core::iter::repeat(FieldHash::default()));
+        let mut pairs = was.zip(&content).zip(C::FIELDS);
+        match pairs.find(|((was, is), _)| was != *is) {
             Some((_, field)) => Err(Refusal::KeyReused { field }),
             None => Ok(Err(before.clone())),
         }

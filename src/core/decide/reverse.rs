@@ -11,7 +11,7 @@ use crate::{
 
 /// Decides to take back a debit, all of it or in part. Until its session settles, whether or not its end has come.
 /// *Errors*: `Malformed` (more than is left of the debit, too), `UnknownSession`, for a settled one too; `KeyReused`,
-/// `PayeeNotHere`, `ReversalsExhausted`.
+/// `PayeeNotHere`, `UnknownDebit`, `ReversalsExhausted`.
 pub fn reverse<'a>(
     partition: &Partition,
     command: &Reverse<'a>,
@@ -29,6 +29,11 @@ pub fn reverse<'a>(
     let amount = if command.amount.is_zero() { left } else { command.amount };
     if amount.is_zero() || amount > left {
         return Err(Refusal::malformed("amount_nanos", "must be at most what is left of the debit"));
+    }
+    // What the caller looked up must be a debit that this session has: it has taken that much for this payee.
+    let spent = session.part(payee).map_or(Amount::ZERO, |part| part.spent);
+    if command.debit_seq > partition.seq || amount > spent {
+        return Err(Refusal::UnknownDebit);
     }
     if before.is_none() && session.about.reversed.len() >= limits::REVERSALS_PER_SESSION {
         return Err(Refusal::ReversalsExhausted);

@@ -11,9 +11,15 @@ const SEAL: Seal = Seal { name: "projection", kind: PROJECTED, version: 1 };
 /// Encodes the key of an entry.
 pub(crate) fn encode_key(table: u8, key: &[u8]) -> Vec<u8> {
     let mut stored = Vec::with_capacity(1 + key.len());
+    encode_key_into(table, key, &mut stored);
+    stored
+}
+
+/// Encodes the key of an entry into a buffer, in the place of what it held.
+pub(crate) fn encode_key_into(table: u8, key: &[u8], stored: &mut Vec<u8>) {
+    stored.clear();
     stored.push(table);
     stored.extend_from_slice(key);
-    stored
 }
 
 /// Encodes an entry's value as it is stored under an encoded key.

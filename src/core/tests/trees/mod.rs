@@ -11,7 +11,7 @@ use model::{Due, Model, Whose};
 use rng::Rng;
 use std::collections::BTreeMap;
 use tallystick_core::{
-    Amount, Currency, EnvelopeId, Partition, PayeeId, Record, SessionId, Stamp, Time,
+    Amount, Currency, EnvelopeId, Partition, PayeeId, Record, Refusal, SessionId, Stamp, Time,
     books::Book,
     command::{Command, CreatePayee, Debit, Reverse, TopUp},
     cut::RowValue,
@@ -179,9 +179,14 @@ impl World {
         }
     }
 
-    /// Settles one session whose end has come and which holds room that `whose` lacks, as the engine does before it declines.
-    pub(crate) fn release(&mut self, whose: Whose) -> bool {
-        let Some(due) = self.partition.due_below(self.id_of(whose), self.time()) else { return false };
+    /// Settles one session whose end has come and which holds room that a command lacks, as the engine does before it declines.
+    pub(crate) fn release_for<T>(&mut self, decided: &Result<Decided<'_, T>, Refusal>) -> bool {
+        let Ok(Decided::Record(Record::CommandDeclined(declined))) = decided else { return false };
+        let due = self.partition.due_for(declined, self.time());
+        due.is_some_and(|due| self.release(due))
+    }
+
+    pub(crate) fn release(&mut self, due: SessionId) -> bool {
         let place = self.place_of(due);
         assert!(self.model.has_ended(place), "what is released has ended");
         self.figures.released += 1;

@@ -3,7 +3,6 @@
 use super::{
     USD, World,
     model::{self, Whose},
-    tree::is_short,
 };
 use tallystick_core::{
     Amount, Decline, Next, Record, Refusal, Span,
@@ -105,7 +104,7 @@ impl World {
         };
         let left = self.model.left(Whose::Account(account));
         let mut decided = decide::withdraw(&self.partition, &command, None);
-        while is_short(&decided) && self.release(Whose::Account(account)) {
+        while self.release_for(&decided) {
             decided = decide::withdraw(&self.partition, &command, None);
         }
         match decided {

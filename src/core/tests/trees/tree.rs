@@ -56,7 +56,7 @@ impl World {
         };
         let drawn = (self.time(), self.draw());
         let mut decided = decide::open_session(&self.partition, &command, None, drawn);
-        while is_short(&decided) && self.release(above) {
+        while self.release_for(&decided) {
             decided = decide::open_session(&self.partition, &command, None, drawn);
         }
         match decided {
@@ -174,10 +174,8 @@ impl World {
         let mut decided = decide::debit(&self.partition, &command, self.time()).unwrap();
         loop {
             let Decided::Record(Record::Debited(debited)) = &decided.0 else { panic!("{decided:?}") };
-            let short = debited.verdict.map_or(debited.taken < debited.amount, |(code, _)| code == Code::Cap);
-            if !short || !self.release(Whose::Session(session)) {
-                break;
-            }
+            let Some(due) = self.partition.due_for_debit(debited, self.time()) else { break };
+            self.release(due);
             decided = decide::debit(&self.partition, &command, self.time()).unwrap();
         }
         let (Decided::Record(record), hit) = decided else { panic!("a new key") };
@@ -331,7 +329,7 @@ impl World {
         };
         let now = self.time();
         let mut decided = decide::top_up(&self.partition, &command, None, now);
-        while is_short(&decided) && self.release(above) {
+        while self.release_for(&decided) {
             decided = decide::top_up(&self.partition, &command, None, now);
         }
         match decided {
@@ -360,9 +358,4 @@ impl World {
             other => panic!("{other:?}"),
         }
     }
-}
-
-/// Returns whether a command was declined for lack of room.
-pub(crate) fn is_short<T>(decided: &Result<Decided<'_, T>, Refusal>) -> bool {
-    matches!(decided, Ok(Decided::Record(Record::CommandDeclined(no))) if no.decline.code == Code::Cap)
 }
