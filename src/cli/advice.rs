@@ -29,7 +29,7 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::UnknownDeposit => "`tallystick account deposits ACCOUNT` shows those there are",
         Refusal::UnknownDebit => "`tallystick session debits SESSION` shows those there are",
         Refusal::WrongState => "look at it first: this cannot be done in the state that it is in",
-        Refusal::OpenChildren => "settle those first, or all at once with --cascade",
+        Refusal::OpenChildren => "`tallystick settle SESSION --cascade` settles all at once",
         Refusal::ReversalsExhausted => "settle this session; a refund is for its payee to make",
         Refusal::IndexBehind => "the index is catching up: ask again in a moment",
         Refusal::IndexIncomplete => {

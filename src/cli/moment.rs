@@ -48,9 +48,10 @@ pub(crate) fn exact(wire: &prost_types::Timestamp) -> Option<String> {
     instant(wire).map(|at| at.to_string())
 }
 
-/// Writes nanoseconds since 1970 as exactly as they are.
+/// Writes nanoseconds since 1970 as exactly as they are, always as long.
 pub(crate) fn from_ns(ns: u64) -> String {
-    Timestamp::from_nanosecond(ns.into()).map_or_else(|_| format!("{ns} ns since 1970"), |at| at.to_string())
+    Timestamp::from_nanosecond(ns.into())
+        .map_or_else(|_| format!("{ns} ns since 1970"), |at| format!("{at:.9}"))
 }
 
 /// Writes a span for a program.
@@ -104,7 +105,7 @@ mod tests {
         assert_eq!(exact(&wire).unwrap(), "2026-11-21T12:00:00.25Z");
         assert_eq!(show(None), "-");
         assert!(read_instant("--not-before", "tomorrow").is_err());
-        assert_eq!(from_ns(1_500_000_000), "1970-01-01T00:00:01.5Z");
+        assert_eq!(from_ns(1_500_000_000), "1970-01-01T00:00:01.500000000Z");
         assert_eq!(seconds(&to_wire(Duration::from_millis(1_500))), "1.5s");
     }
 }

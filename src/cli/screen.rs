@@ -47,7 +47,10 @@ impl Look {
             table.force_no_tty();
         }
         let bold = |name: &str| {
-            let cell = Cell::new(name.trim_start_matches('>'));
+            let cell = match name.strip_prefix('>') {
+                Some(name) => Cell::new(name).set_alignment(CellAlignment::Right),
+                None => Cell::new(name),
+            };
             if self.styled { cell.add_attribute(Attribute::Bold) } else { cell }
         };
         table.set_header(header.map(bold));
@@ -97,6 +100,14 @@ pub(crate) fn grouped(count: impl Into<u128>) -> String {
         text.push(digit);
     }
     text
+}
+
+/// Writes how many there are of a thing.
+pub(crate) fn counted(count: impl Into<u128>, thing: &str) -> String {
+    match count.into() {
+        1 => format!("1 {thing}"),
+        count => format!("{} {thing}s", grouped(count)),
+    }
 }
 
 /// Writes a line to standard output. *Returns* false when nobody reads it any more.
@@ -200,5 +211,9 @@ mod tests {
         for (count, text) in [(0_u64, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(count), text);
         }
+        assert_eq!(
+            (counted(1_u64, "debit"), counted(1_200_u64, "debit")),
+            ("1 debit".into(), "1,200 debits".into())
+        );
     }
 }

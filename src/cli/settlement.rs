@@ -66,7 +66,7 @@ pub(crate) async fn settle(args: SettleArgs, desk: &Desk) -> Result<Said, Failur
     let settlement = answer.settlement.as_ref().ok_or(Failure::Answer { doing, missing: "settlement" })?;
     let cascaded = match answer.cascaded_count {
         0 => String::new(),
-        count => format!("{count} sessions below it, first"),
+        count => format!("{} below it, first", screen::counted(count, "session")),
     };
     let shown = show::show_settlement(settlement, desk.money)
         .fact("also settled", cascaded)

@@ -57,9 +57,9 @@ pub(crate) async fn run(args: StreamArgs, desk: &Desk) -> Result<Said, Failure> 
         rows.map_err(|text| Failure::Input(format!("{}: {text}", args.file.display())))?;
     tell_bad(&args.file, &bad, args.skip_bad);
     if !bad.is_empty() && !args.skip_bad {
-        let (file, count) = (args.file.display(), bad.len());
+        let (file, count) = (args.file.display(), screen::counted(bad.len() as u64, "bad row"));
         return Err(Failure::Input(format!(
-            "{file}: {count} bad rows, so nothing was sent; mend them, or leave them out with --skip-bad"
+            "{file}: {count}, so nothing was sent; mend them, or leave them out with --skip-bad"
         )));
     }
     let mut summary = Summary::new(bad.len());

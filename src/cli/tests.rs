@@ -221,7 +221,7 @@ async fn the_tree_is_drawn_and_closes_from_the_leaves() {
         "{}",
         tree.text
     );
-    assert!(lines[3].contains(&payee) && lines[3].contains("0.20 in 1 debits"), "{}", tree.text);
+    assert!(lines[3].contains(&payee) && lines[3].contains("0.20 in 1 debit"), "{}", tree.text);
     assert_eq!(tree.json["sessions"][0]["children"][0]["session_id"], child.as_str());
     let refused = scene.run(&format!("settle {session}")).await.unwrap_err();
     assert!(refused.to_string().contains("--cascade"), "{refused}");
@@ -288,7 +288,7 @@ async fn a_file_with_bad_rows_is_not_sent_unless_they_may_be_left_out() {
     let line = format!("stream {} --session {session}", file.display());
     let failure = scene.run(&line).await.unwrap_err();
     assert_eq!(failure.exit(), Exit::Usage);
-    assert!(failure.to_string().contains("1 bad rows, so nothing was sent"), "{failure}");
+    assert!(failure.to_string().contains("1 bad row, so nothing was sent"), "{failure}");
     assert_eq!(scene.said(&format!("session show {session}")).await.json["debit_count"], 0);
     let said = scene.said(&format!("{line} --skip-bad")).await;
     assert_eq!((&said.json["approved"], &said.json["bad_rows"]), (&1.into(), &1.into()));

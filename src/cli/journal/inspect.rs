@@ -142,9 +142,9 @@ impl Screen<'_> {
             let fields = fields.text("check", &format!("{:016x}", group.check));
             (self.say)(&fields.text("previous", &format!("{:016x}", group.previous)).end().to_string())
         } else {
-            let bytes = screen::grouped(bytes as u64);
+            let (count, bytes) = (screen::counted(count, "record"), screen::grouped(bytes as u64));
             (self.say)(&format!(
-                "group {first}..{last}: {count} records, {bytes} bytes, check {:016x} after {:016x}",
+                "group {first}..{last}: {count}, {bytes} bytes, check {:016x} after {:016x}",
                 group.check, group.previous
             ))
         };

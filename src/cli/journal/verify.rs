@@ -220,7 +220,7 @@ impl Audit {
         let (first, last) = (self.first_seq, self.last_seq);
         let from = match self.from_seq {
             1 => "from nothing".to_owned(),
-            seq => format!("from the checkpoints at seq {}", seq - 1),
+            seq => format!("from the checkpoints at seq {} (--from-genesis begins with nothing)", seq - 1),
         };
         format!(
             "Sound: {groups} groups in one chain, {records} records from seq {first} to {last}; {applied} of them decided \

@@ -6,6 +6,7 @@ use crate::{
     fields::{Fields, hex},
     moment,
     money::Money,
+    screen::counted,
 };
 use std::fmt;
 use tallystick_core::{
@@ -310,8 +311,8 @@ impl Teller<'_> {
             fields.put("debit_count", line.debit_count).end()
         });
         let (total, back) = (self.show(settled.total), self.show(settled.released));
-        let payees = settled.lines.len();
-        let text = format!("{} {reason}: {total} to {payees} payees, {back} given back", settled.session);
+        let payees = counted(settled.lines.len() as u64, "payee");
+        let text = format!("{} {reason}: {total} to {payees}, {back} given back", settled.session);
         let fields = id(
             id(Fields::new(), "session_id", settled.session),
             "settlement_id",

@@ -1,7 +1,13 @@
 //! Owns: accounts and deposits, shown. Never: asks for any.
 
 use super::{Shown, total, total_if_any, totals, word};
-use crate::{desk::Said, fields::Fields, moment, money::Money, screen::Look};
+use crate::{
+    desk::Said,
+    fields::Fields,
+    moment,
+    money::Money,
+    screen::{self, Look},
+};
 use serde_json::Value;
 use tallystick_client::v1::{Account, DepositInfo, ExternalAuthority, Funding, PaymentMethod};
 
@@ -29,7 +35,7 @@ pub(crate) fn show_account(account: &Account, money: Money) -> Shown {
         .fact("spent", of(&account.spent_nanos_total))
         .fact("available", of(&account.available_nanos_total))
         .fact("deficit", total_if_any(&account.deficit_nanos_total, money))
-        .fact("open", format!("{} sessions", account.open_session_count))
+        .fact("open", screen::counted(account.open_session_count, "session"))
         .fact("created", moment::show(account.created_at.as_ref()))
         .fields(|_| account_fields(account))
 }

@@ -1,7 +1,13 @@
 //! Owns: payees and what they are owed, shown. Never: asks for any.
 
 use super::{Shown, total, word};
-use crate::{desk::Said, fields::Fields, moment, money::Money, screen::Look};
+use crate::{
+    desk::Said,
+    fields::Fields,
+    moment,
+    money::Money,
+    screen::{Look, counted},
+};
 use serde_json::Value;
 use tallystick_client::v1::{Payee, Position};
 
@@ -18,12 +24,8 @@ pub(crate) fn show_payee(payee: &Payee, money: Money) -> Shown {
 
 fn owed(payee: &Payee, money: Money) -> String {
     let line = |position: &Position| {
-        let lines = position.settlement_count;
-        format!(
-            "{} {} in {lines} settlements",
-            total(&position.payable_nanos_total, money),
-            position.currency
-        )
+        let lines = counted(position.settlement_count, "settlement");
+        format!("{} {} in {lines}", total(&position.payable_nanos_total, money), position.currency)
     };
     let all: Vec<_> = payee.positions.iter().map(line).collect();
     if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }

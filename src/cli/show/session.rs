@@ -1,7 +1,13 @@
 //! Owns: sessions, shown: what bounds them, what was spent on and below them, what remains. Never: asks for any.
 
 use super::{Shown, amount_if_any, word};
-use crate::{desk::Said, fields::Fields, moment, money::Money, screen::Look};
+use crate::{
+    desk::Said,
+    fields::Fields,
+    moment,
+    money::Money,
+    screen::{Look, counted},
+};
 use serde_json::Value;
 use tallystick_client::v1::{Authority, PayeeSpend, Session};
 
@@ -19,7 +25,10 @@ pub(crate) fn show_session(session: &Session, money: Money) -> Shown {
         .fact("state", word(session.state().as_str_name(), "SESSION_STATE_"))
         .fact("currency", session.currency.as_str())
         .fact("cap", money.show(session.cap_nanos))
-        .fact("spent", format!("{} in {} debits", money.show(session.spent_nanos), session.debit_count))
+        .fact(
+            "spent",
+            format!("{} in {}", money.show(session.spent_nanos), counted(session.debit_count, "debit")),
+        )
         .fact("below", below(session, money))
         .fact("remaining", money.show(session.remaining_nanos))
         .fact("debits of", debit_bounds(session, money))
@@ -37,7 +46,7 @@ fn below(session: &Session, money: Money) -> String {
         return String::new();
     }
     let (spent, reserved) = (money.show(spent), money.show(reserved));
-    format!("{spent} spent, {reserved} set aside for {} open sessions", session.open_child_count)
+    format!("{spent} spent, {reserved} set aside for {}", counted(session.open_child_count, "open session"))
 }
 
 fn debit_bounds(session: &Session, money: Money) -> String {
@@ -68,7 +77,7 @@ pub(crate) fn payee_line(part: &PayeeSpend, money: Money) -> String {
         0 => String::new(),
         nanos => format!(" of {}", money.show(nanos)),
     };
-    format!("{}  {got}{below}{cap} in {} debits", part.payee_id, part.debit_count)
+    format!("{}  {got}{below}{cap} in {}", part.payee_id, counted(part.debit_count, "debit"))
 }
 
 fn others(session: &Session, money: Money) -> String {

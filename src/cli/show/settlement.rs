@@ -1,7 +1,13 @@
 //! Owns: settlements, shown. Never: asks for any.
 
 use super::{Shown, amount_if_any, word};
-use crate::{desk::Said, fields::Fields, moment, money::Money, screen::Look};
+use crate::{
+    desk::Said,
+    fields::Fields,
+    moment,
+    money::Money,
+    screen::{Look, counted},
+};
 use serde_json::Value;
 use tallystick_client::v1::{Collection, Settlement, SettlementLine};
 
@@ -15,7 +21,10 @@ pub(crate) fn show_settlement(settlement: &Settlement, money: Money) -> Shown {
         settlement.lines.iter().fold(shown, |shown, line| shown.fact("owed to", line_text(line, money)));
     let Settlement { currency, debit_count, total_nanos, .. } = settlement;
     shown
-        .fact("total", format!("{} {currency} in {debit_count} debits", money.show(*total_nanos)))
+        .fact(
+            "total",
+            format!("{} {currency} in {}", money.show(*total_nanos), counted(*debit_count, "debit")),
+        )
         .fact("spent below", amount_if_any(settlement.spent_below_nanos, money))
         .fact("given back", money.show(settlement.released_nanos))
         .fact(
@@ -28,7 +37,7 @@ pub(crate) fn show_settlement(settlement: &Settlement, money: Money) -> Shown {
 }
 
 fn line_text(line: &SettlementLine, money: Money) -> String {
-    format!("{}  {} in {} debits", line.payee_id, money.show(line.amount_nanos), line.debit_count)
+    format!("{}  {} in {}", line.payee_id, money.show(line.amount_nanos), counted(line.debit_count, "debit"))
 }
 
 fn collection_text(collection: &Collection, money: Money) -> String {
@@ -69,9 +78,9 @@ fn settlement_fields(settlement: &Settlement) -> Fields {
 pub(crate) fn settlement_line(settlement: &Settlement, money: Money) -> (String, Value) {
     let Settlement { settlement_id, currency, total_nanos, lines, seq, .. } = settlement;
     let reason = word(settlement.reason().as_str_name(), "SETTLEMENT_REASON_");
+    let payees = counted(lines.len() as u64, "payee");
     let (total, at) = (money.show(*total_nanos), moment::show(settlement.settled_at.as_ref()));
-    let text =
-        format!("{at}  seq {seq}  {settlement_id}  {total} {currency} to {} payees, {reason}", lines.len());
+    let text = format!("{at}  seq {seq}  {settlement_id}  {total} {currency} to {payees}, {reason}");
     (text, settlement_fields(settlement).end())
 }
 

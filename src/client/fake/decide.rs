@@ -92,7 +92,7 @@ impl World {
 
     fn remember(&mut self, session_id: &str, memory: &Memory, debit: &v1::StreamDebit, writer: &str) {
         let info = v1::DebitInfo {
-            debit_id: format!("deb_{:026}", memory.seq),
+            debit_id: format!("deb_{:025}0", memory.seq),
             session_id: session_id.to_owned(),
             payee_id: memory.payee.clone(),
             outcome: memory.outcome.into(),

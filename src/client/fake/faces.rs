@@ -3,7 +3,7 @@
 mod accounts;
 mod authorizer;
 
-use super::Fake;
+use super::{Fake, world::Payee};
 use tallystick_proto::v1::{
     self, Durability, Refusal, payees_server::Payees, settlements_server::Settlements,
 };
@@ -66,7 +66,7 @@ impl Payees for Fake {
         let payee = rest.next();
         let next_page_token = if rest.next().is_some() { payee.map(|p| p.id.clone()) } else { None };
         Ok(Response::new(v1::ListPayeesResponse {
-            payees: payee.and_then(super::world::Payee::shown).into_iter().collect(),
+            payees: payee.and_then(Payee::shown).into_iter().collect(),
             next_page_token: next_page_token.unwrap_or_default(),
         }))
     }

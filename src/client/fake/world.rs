@@ -70,8 +70,12 @@ impl Account {
             withdrawn_nanos_total: self.withdrawn.to_string(),
             deficit_nanos_total: "0".to_owned(),
             credit_limit_nanos_total: self.limit.to_string(),
-            outstanding_nanos_total: if self.is_credit_line { self.spent - self.repaid } else { 0 }
-                .to_string(),
+            outstanding_nanos_total: if self.is_credit_line {
+                self.spent.saturating_sub(self.repaid)
+            } else {
+                0
+            }
+            .to_string(),
             repaid_nanos_total: self.repaid.to_string(),
             ..v1::Account::default()
         })
@@ -187,7 +191,7 @@ impl World {
     /// Gives a key's id: the one it had, or a new one.
     pub(super) fn id_of(&mut self, prefix: &str, key: &str) -> String {
         let next = self.keys.len() + 1;
-        self.keys.entry(format!("{prefix}{key}")).or_insert_with(|| format!("{prefix}{next:026}")).clone()
+        self.keys.entry(format!("{prefix}{key}")).or_insert_with(|| format!("{prefix}{next:025}0")).clone()
     }
 
     /// Counts a decision; returns false when the key was used before.
@@ -205,7 +209,7 @@ impl World {
 
     pub(crate) fn hello(&mut self, writer_id: &str) -> Option<(String, u32)> {
         if writer_id.is_empty() {
-            let id = format!("wri_{:026}", self.writers.len() + 1);
+            let id = format!("wri_{:025}0", self.writers.len() + 1);
             self.writers.insert(id.clone(), 1);
             return Some((id, 1));
         }

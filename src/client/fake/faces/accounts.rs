@@ -1,7 +1,7 @@
 //! Owns: the fake's accounts service. Never: a rule; they are the world's.
 
 use super::{Answered, DURABILITY, status};
-use crate::fake::Fake;
+use crate::fake::{Fake, world::Account};
 use tallystick_proto::v1::{self, DepositState, Refusal, accounts_server::Accounts};
 use tonic::{Request, Response};
 
@@ -124,8 +124,7 @@ impl Accounts for Fake {
     }
 
     async fn list_accounts(&self, _: Request<v1::ListAccountsRequest>) -> Answered<v1::ListAccountsResponse> {
-        let accounts =
-            self.world().accounts.values().filter_map(super::super::world::Account::shown).collect();
+        let accounts = self.world().accounts.values().filter_map(Account::shown).collect();
         Ok(Response::new(v1::ListAccountsResponse { accounts, next_page_token: String::new() }))
     }
 }

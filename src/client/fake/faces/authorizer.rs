@@ -4,6 +4,7 @@ use super::{Answered, DURABILITY, status};
 use crate::fake::{
     Fake, Fault, World,
     decide::{level, refused},
+    world::Session,
 };
 use tallystick_proto::v1::{
     self, Refusal, authorize_request::Intent, authorize_stream_request::Message as Hear,
@@ -23,7 +24,7 @@ impl Authorizer for Fake {
     ) -> Answered<v1::OpenSessionResponse> {
         let mut world = self.world();
         let opened = world.open_session(&request.into_inner()).map_err(status)?;
-        let session = opened.and_then(|id| world.sessions.get(&id)).map(super::super::world::Session::shown);
+        let session = opened.and_then(|id| world.sessions.get(&id)).map(Session::shown);
         let mut response = v1::OpenSessionResponse {
             outcome: v1::Outcome::Approved.into(),
             seq: world.seq,
@@ -55,7 +56,7 @@ impl Authorizer for Fake {
         let id = request.into_inner().account_id;
         let world = self.world();
         let open = world.sessions.values().filter(|session| session.account == id && !session.settled);
-        let sessions = open.map(super::super::world::Session::shown).collect();
+        let sessions = open.map(Session::shown).collect();
         Ok(Response::new(v1::ListSessionsResponse { sessions, next_page_token: String::new() }))
     }
 
@@ -200,7 +201,7 @@ impl Fake {
         while let Ok(Some(message)) = inbound.message().await {
             let answer = match message.message {
                 Some(Hear::Hello(hello)) => self.hear_hello(&hello, &mut writer),
-                Some(Hear::Batch(batch)) => self.hear_batch(&writer, batch),
+                Some(Hear::Batch(batch)) => self.hear_batch(&writer, &batch),
                 Some(Hear::Positions(asked)) => self.hear_positions(&writer.0, &asked),
                 None => Err(Status::invalid_argument("empty")),
             };
@@ -220,7 +221,7 @@ impl Fake {
         Ok(Say::Welcome(v1::Welcome { writer_id, epoch, durability: DURABILITY }))
     }
 
-    fn hear_batch(&self, writer: &(String, u32), batch: v1::DebitBatch) -> Result<Say, Status> {
+    fn hear_batch(&self, writer: &(String, u32), batch: &v1::DebitBatch) -> Result<Say, Status> {
         let mut world = self.world();
         world.batches_seen += 1;
         let seen = world.batches_seen;
@@ -237,7 +238,7 @@ impl Fake {
             Fault::Shed(n, item) if *n == seen => Some(*item),
             _ => None,
         });
-        let results = world.decide(&writer.0, &batch, shed);
+        let results = world.decide(&writer.0, batch, shed);
         if fault(&|f| matches!(f, Fault::DropAfter(n) if *n == seen), &world) {
             return Err(Status::unavailable("the fake drops the stream after deciding"));
         }
