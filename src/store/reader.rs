@@ -67,6 +67,9 @@ impl StoreReader {
 
 /// Takes a share of RocksDB's own lock of an instance: others may read, nobody can write. `None` where there is no lock
 /// file, as in a copy of a folder: then nobody has it open.
+///
+/// NOTE: these are locks of a process. A process that serves a folder must not read it in this way too: it would see no
+/// conflict with itself, and give its own lock up when the reader is dropped.
 fn lock(folder: &Path) -> Result<Option<File>, StorageFault> {
     let path: PathBuf = folder.join("LOCK");
     let file = match File::open(&path) {

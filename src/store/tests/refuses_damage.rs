@@ -117,7 +117,7 @@ fn names_the_place_of_a_flipped_bit_that_rocksdb_does_not_see() {
         index.save(&[Checkpoint { settlements, ..checkpoint(3, b"head", &[(1, 9, Some(b"row"))]) }]).unwrap();
         index.set_floor(Floor { seq: 5, check: 6 }).unwrap();
     }
-    let families = ["checkpoint", "settlement", "settlement_seq", "meta"];
+    let families = ["checkpoint", "settlement", "settlement_seq", "meta", "command_key", "projection"];
     {
         let db =
             rocksdb::DB::open_cf(&rocksdb::Options::default(), root.path().join("index"), families).unwrap();
