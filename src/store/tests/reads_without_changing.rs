@@ -1,5 +1,4 @@
 //! A folder that is only read stays as it is, whatever its last writer left in it, and nobody reads one that is written.
-#![allow(clippy::unwrap_used, reason = "a function of a test is no `#[test]` to clippy")]
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod fixture;
