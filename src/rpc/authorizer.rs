@@ -86,7 +86,16 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
-        let answer = self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(&r)?))).await?;
+        let (metadata, extensions, message) = request.into_parts();
+        let request = Request::from_parts(metadata, extensions, &message);
+        let answer = match self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(r)?))).await {
+            Ok(answer) => answer,
+            Err(status) if status::reason(&status) == Some(v1::Refusal::SessionRetired) => {
+                let decision = self.recall(&message, status).await?;
+                return Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }));
+            }
+            Err(status) => return Err(status),
+        };
         let delivery = Delivery::begin(&self.shared.meter);
         self.shared.meter.replayed(answer.replayed.into());
         let decision = encode::decision(&answer, encode::durability(&self.shared.engine));
@@ -212,7 +221,7 @@ fn ask_open(engine: &Engine, r: &v1::OpenSessionRequest) -> Result<Ticket<Answer
     }))
 }
 
-fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
+pub(crate) fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
     let intent = match &r.intent {
         Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
         Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {

@@ -15,6 +15,11 @@ impl Deadline {
         Self(header.and_then(parse).and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
+    /// Makes a deadline of our own.
+    pub(crate) fn within(span: Duration) -> Self {
+        Self(Instant::now().checked_add(span))
+    }
+
     /// Returns how long there is; `None` when the caller did not say.
     pub(crate) fn left(self) -> Option<Duration> {
         self.0.map(|deadline| deadline.saturating_duration_since(Instant::now()))

@@ -13,6 +13,7 @@ use tallystick_core::{
 };
 use tallystick_engine::Durability;
 use tallystick_engine::{Cursor, DebitAnswer, Engine};
+use tallystick_projection::DebitInfo;
 use tallystick_proto::v1;
 
 /// Writes an instant.
@@ -317,6 +318,26 @@ pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::
         asked_nanos: answer.amount.nanos(),
         final_unit: answer.is_final,
         limit_id: answer.limit_of.map(|id| id.to_string()).unwrap_or_default(),
+    }
+}
+
+/// Shows again what was decided about a debit of a session that has settled since: nothing remains there.
+pub(crate) fn recalled(debit: &DebitInfo, durability: v1::Durability) -> v1::Decision {
+    v1::Decision {
+        outcome: if debit.verdict.is_none() { v1::Outcome::Approved } else { v1::Outcome::Declined }.into(),
+        debit_id: debit.id().to_string(),
+        code: debit.verdict.map_or(0, |(no, _)| code(no).into()),
+        level: debit.verdict.map_or(0, |(_, at)| level(at).into()),
+        network_code: debit.verdict.map(|(no, _)| no.network_code().into()).unwrap_or_default(),
+        amount_nanos: if debit.verdict.is_none() { debit.taken } else { debit.asked }.nanos(),
+        asked_nanos: debit.asked.nanos(),
+        seq: debit.seq,
+        replayed: true,
+        durability: durability.into(),
+        next: debit.verdict.map(|_| next(Next::Nothing)),
+        decided_at: Some(time(debit.at)),
+        final_unit: true,
+        ..v1::Decision::default()
     }
 }
 

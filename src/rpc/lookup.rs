@@ -3,13 +3,15 @@
 //! before the question.
 
 use crate::{
-    authorizer::{AuthorizerFace, open_session},
+    authorizer::{self, AuthorizerFace, open_session},
     deadline::Deadline,
     decode, encode, status,
 };
 use std::time::Duration;
 use tallystick_core::{
-    DebitId, PayeeId, Refusal, SessionId, WriterId, command::Reverse, decide::DebitReplay,
+    DebitId, PayeeId, Refusal, SessionId, WriterId,
+    command::{Intent, Reverse},
+    decide::DebitReplay,
 };
 use tallystick_engine::{Fault, Known};
 use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault};
@@ -18,6 +20,9 @@ use tonic::{Request, Status};
 
 /// How long the index is waited for when the caller says nothing: it is a few milliseconds behind, if at all.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the index is waited for when a debit is asked again after its session has settled.
+const RECALL: Duration = Duration::from_millis(250);
 
 /// Is how a debit is asked for.
 #[derive(Clone)]
@@ -104,6 +109,41 @@ impl AuthorizerFace {
             as_of_seq,
             durability: encode::durability(&self.shared.engine).into(),
         })
+    }
+
+    /// Answers a debit that is asked again after its session has settled: what was decided then, as the index has it. The
+    /// session takes nothing new, so this only ever repeats. *Errors*: `retired`, when the index does not have it, or not
+    /// yet; `KEY_REUSED` when it was another intent.
+    pub(crate) async fn recall(
+        &self,
+        r: &v1::AuthorizeRequest,
+        retired: Status,
+    ) -> Result<v1::Decision, Status> {
+        let ask = authorizer::debit(r)?;
+        let asked = match (ask.intent, &r.intent) {
+            (Intent::Number(at), _) => Asked::Number(ask.session, at.writer, at.number),
+            (Intent::Key(_), Some(v1::authorize_request::Intent::IdempotencyKey(key))) => {
+                Asked::Key(ask.session, key.clone())
+            }
+            (Intent::Key(_), _) => return Err(retired),
+        };
+        let holds_for = self.shared.engine.durable_seq();
+        let Ok(Lookup::Found { debit: before, .. }) =
+            self.indexed(&asked, holds_for, Deadline::within(RECALL)).await
+        else {
+            return Err(retired);
+        };
+        let differs = [
+            (before.asked != ask.amount, "amount_nanos"),
+            (before.payee != ask.payee, "payee_id"),
+            (before.reference.as_ref() != ask.reference, "reference"),
+            (before.evidence != ask.evidence, "evidence_hash"),
+        ];
+        if let Some((_, field)) = differs.into_iter().find(|(differs, _)| *differs) {
+            return self.shared.tell_refusal(Err(status::of(&Fault::from(Refusal::KeyReused { field }))));
+        }
+        self.shared.meter.replayed(1);
+        Ok(encode::recalled(&before, encode::durability(&self.shared.engine)))
     }
 
     /// Asks memory, which knows every key and the newest numbers of each open session.

@@ -260,6 +260,26 @@ async fn a_number_below_the_window_and_after_the_settlement_is_found_in_the_inde
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_debit_asked_again_after_the_settlement_gets_its_first_answer() {
+    let mut world = World::new().await;
+    world.follow();
+    let (first, declined) = (world.pay(by_key("k1"), 60).await, world.pay(by_key("k2"), 50).await);
+    world.settle().await;
+    let again = world.pay(by_key("k1"), 60).await;
+    assert_eq!((again.outcome, &again.debit_id, again.seq), (first.outcome, &first.debit_id, first.seq));
+    assert!(again.replayed && again.amount_nanos == 60 && again.remaining_nanos == 0);
+    let again = world.pay(by_key("k2"), 50).await;
+    assert_eq!((again.code, again.level, again.replayed), (declined.code, declined.level, true));
+    let other = world.client().authorize(world.debit(by_key("k1"), 61)).await.unwrap_err();
+    assert_eq!(
+        (other.code(), other.message()),
+        (Code::AlreadyExists, "the key was used for another intent: amount_nanos differs",)
+    );
+    let never = world.client().authorize(world.debit(by_key("k3"), 1)).await.unwrap_err();
+    assert_eq!(never.code(), Code::FailedPrecondition, "it is retired, and never a decline");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reversed_debit_says_how_much_of_it_was_taken_back() {
     let mut world = World::new().await;
     world.follow();
