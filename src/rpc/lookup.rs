@@ -74,7 +74,7 @@ impl AuthorizerFace {
         deadline.check()?;
         // Everything that the caller can have heard of is durable by now.
         let holds_for = self.shared.engine.durable_seq();
-        let known = self.known(&asked).await?;
+        let known = self.known(&asked, holds_for).await?;
         let (state, debit, as_of_seq) = match known {
             Some((Known::NeverSeen, as_of)) => (v1::LookupState::NeverSeen, None, as_of),
             Some((Known::Decided(debit, payee), as_of)) => {
@@ -147,7 +147,10 @@ impl AuthorizerFace {
     }
 
     /// Asks memory, which knows every key and the newest numbers of each open session.
-    async fn known(&self, asked: &Asked) -> Result<Option<(Known, u64)>, Status> {
+    ///
+    /// ORDER: `holds_for` is read before memory is: what is decided later may be durable by the time the ticket opens, and
+    /// must not count as looked at.
+    async fn known(&self, asked: &Asked, holds_for: u64) -> Result<Option<(Known, u64)>, Status> {
         let engine = &self.shared.engine;
         let ticket = match asked {
             Asked::Id(_) => return Ok(None),
@@ -155,7 +158,11 @@ impl AuthorizerFace {
             Asked::Number(session, writer, number) => engine.look_up_number(*session, *writer, *number),
         };
         let known = ticket.await.map_err(|fault| status::of(&fault))?;
-        Ok(Some((known, engine.durable_seq())))
+        let as_of = match &known {
+            Known::Decided(debit, _) => holds_for.max(debit.seq),
+            Known::NeverSeen | Known::Forgotten | Known::NotOpen => holds_for,
+        };
+        Ok(Some((known, as_of)))
     }
 
     /// Asks the index, once it has come to `holds_for`.
