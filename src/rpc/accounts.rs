@@ -109,11 +109,13 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::ListDepositsRequest>,
     ) -> Result<Response<v1::ListDepositsResponse>, Status> {
-        let account = decode::account(&request.get_ref().account_id, "account_id").map_err(decode::refuse)?;
         let ask = |engine: &Engine, r: v1::ListDepositsRequest| {
-            Ok(engine.deposits(account, decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?))
+            let account = decode::account(&r.account_id, "account_id").map_err(decode::refuse)?;
+            let page =
+                engine.deposits(account, decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?);
+            Ok(page.map(|page| (account, page)))
         };
-        let page = self.0.unary(request, ask).await?;
+        let (account, page) = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::ListDepositsResponse {
             deposits: page.rows.iter().map(|row| encode::deposit(row, account)).collect(),
             next_page_token: encode::page_token(page.next),
