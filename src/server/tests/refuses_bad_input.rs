@@ -7,7 +7,8 @@ mod bad_input;
 mod support;
 
 use bad_input::{
-    World, bounds, debits, declines, ids, ledger, listing, opening, print_aligned, race, raw, streams,
+    World, bounds, debits, declines, ids, ledger, listing, money, opening, print_aligned, race, raw, streams,
+    tree,
 };
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ async fn refuses_bad_input() {
     let world = World::new(&[]).await.with_the_past().await;
     ids::refuse(&world).await;
     ledger::refuse(&world).await;
+    money::refuse(&world).await;
+    tree::refuse(&world).await;
     opening::refuse(&world).await;
     debits::refuse(&world).await;
     listing::refuse(&world).await;

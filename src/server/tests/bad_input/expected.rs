@@ -37,6 +37,12 @@ pub(crate) const KEYS_EXHAUSTED: Expected = expect(Code::ResourceExhausted, "KEY
 pub(crate) const TOO_MANY_WRITERS: Expected = expect(Code::ResourceExhausted, "TOO_MANY_WRITERS", "");
 pub(crate) const DEADLINE: Expected = expect(Code::DeadlineExceeded, "DEADLINE_PASSED", "");
 
+pub(crate) const OPEN_CHILDREN: Expected = expect(Code::FailedPrecondition, "OPEN_CHILDREN", "cascade");
+
+pub(crate) const fn wrong_state(state: &'static str) -> Expected {
+    expect(Code::FailedPrecondition, "WRONG_STATE", state)
+}
+
 pub(crate) const fn gap(expected: &'static str) -> Expected {
     expect(Code::FailedPrecondition, "NUMBER_GAP", expected)
 }

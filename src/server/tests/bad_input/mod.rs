@@ -14,11 +14,13 @@ pub(crate) mod expected;
 pub(crate) mod ids;
 pub(crate) mod ledger;
 pub(crate) mod listing;
+pub(crate) mod money;
 pub(crate) mod opening;
 pub(crate) mod race;
 pub(crate) mod raw;
 pub(crate) mod stream;
 pub(crate) mod streams;
+pub(crate) mod tree;
 
 use crate::support::{PATIENCE, Server, Stage, serve_command};
 use expected::{Expected, Said};
