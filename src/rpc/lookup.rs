@@ -5,7 +5,7 @@
 use crate::{
     authorizer::{self, AuthorizerFace, open_session},
     deadline::Deadline,
-    decode, encode, status,
+    decode, encode, journey, status,
 };
 use std::time::Duration;
 use tallystick_core::{
@@ -18,7 +18,7 @@ use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault};
 use tallystick_proto::v1::{self, lookup_debit_request::By as Name};
 use tonic::{Request, Status};
 
-/// How long the index is waited for when the caller says nothing: it is a few milliseconds behind, if at all.
+/// How long the index is waited for, at most: it is a few milliseconds behind, if at all.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long the index is waited for when a debit is asked again after its session has settled.
@@ -59,6 +59,7 @@ impl AuthorizerFace {
         &self,
         request: Request<v1::LookupDebitRequest>,
     ) -> Result<v1::LookupDebitResponse, Status> {
+        journey::meet(&request);
         let deadline = Deadline::of(&request);
         let answer = self.looked_up(request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
@@ -193,6 +194,7 @@ impl AuthorizerFace {
         &self,
         request: Request<v1::ListDebitsRequest>,
     ) -> Result<v1::ListDebitsResponse, Status> {
+        journey::meet(&request);
         let deadline = Deadline::of(&request);
         let answer = self.listed(request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
@@ -227,6 +229,7 @@ impl AuthorizerFace {
         &self,
         request: Request<v1::ReverseRequest>,
     ) -> Result<v1::ReverseResponse, Status> {
+        journey::meet(&request);
         let deadline = Deadline::of(&request);
         let answer = self.reversed(request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
@@ -279,7 +282,9 @@ fn session_of(asked: &Asked) -> Option<SessionId> {
 
 /// Waits for the index until the deadline, or for a while. Whether it came that far is seen by the look-up itself.
 async fn reach(lookups: &Lookups, seq: u64, deadline: Deadline) {
-    let _ = tokio::time::timeout(deadline.left().unwrap_or(PATIENCE), lookups.reach(seq)).await;
+    let _ =
+        tokio::time::timeout(deadline.left().map_or(PATIENCE, |left| left.min(PATIENCE)), lookups.reach(seq))
+            .await;
 }
 
 fn state_of(outcome: v1::Outcome) -> v1::LookupState {

@@ -237,9 +237,10 @@ pub(crate) fn index_behind(cursor: u64, needed: u64) -> Status {
 pub(crate) fn index_incomplete(complete_from: u64) -> Status {
     let text =
         format!("the index knows nothing of this, and nothing of what came before seq {complete_from}");
-    Ending::new(Code::FailedPrecondition, v1::Refusal::IndexIncomplete, text)
-        .fact("complete_from", &complete_from)
-        .status()
+    let mut ending = Ending::new(Code::FailedPrecondition, v1::Refusal::IndexIncomplete, text)
+        .fact("complete_from", &complete_from);
+    ending.happened = "unknown";
+    ending.status()
 }
 
 /// Says that there is too much in flight.
