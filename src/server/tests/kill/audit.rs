@@ -48,9 +48,10 @@ async fn ask_again(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Resul
     for (intent, asked, verdict) in sample(book, dice) {
         let request = load::request(&open(book), asked, intent);
         let answer = AuthorizerClient::new(channel.clone()).authorize(request.clone()).await;
-        if open(book).told.contains_key(&request.session_id) {
-            // Settled meanwhile: what became of the debit is not known here, and least of all is it a decline.
-            assert_eq!(load::refusal(&answer.unwrap_err()), Some(Refusal::SessionRetired));
+        if let (true, Err(status)) = (open(book).told.contains_key(&request.session_id), &answer) {
+            // Settled meanwhile, and the index is not there yet: what became of the debit is not known here, and least of
+            // all is it a decline.
+            assert_eq!(load::refusal(status), Some(Refusal::SessionRetired));
             continue;
         }
         let decision = answer?.into_inner().decision.expect("it decides");
