@@ -178,6 +178,11 @@ impl Session {
         self.mode == Mode::Shared || self.counted_above
     }
 
+    /// Returns whether nothing can be approved out of what is left.
+    pub fn is_final_with(&self, left: Amount) -> bool {
+        left.is_zero() || left < self.bounds.debit_min
+    }
+
     /// Finds a payee's part.
     pub fn part(&self, payee: u32) -> Option<&PayeePart> {
         self.payees.binary_search_by_key(&payee, |part| part.payee).ok().and_then(|at| self.payees.get(at))

@@ -251,6 +251,7 @@ impl Engine {
         let home = shard.partition(partition);
         let session = home.session(command.session)?;
         let (payee, _) = home.notice(command.payee)?;
+        let remaining = home.spendable(session);
         Ok(DebitAnswer {
             session: command.session,
             seq,
@@ -259,8 +260,8 @@ impl Engine {
             taken,
             decline,
             limit_of: hit.map(|hit| hit.limit_of),
-            remaining: home.spendable(session),
-            is_final: home.is_final(session),
+            remaining,
+            is_final: session.is_final_with(remaining),
             payee_remaining: home.payee_spendable(session, payee),
             held: session.held,
             replayed,

@@ -114,12 +114,15 @@ impl AuthorizerFace {
 
     /// Answers a debit that is asked again after its session has settled: what was decided then, as the index has it. The
     /// session takes nothing new, so this only ever repeats. *Errors*: `retired`, when the index does not have it, or not
-    /// yet; `KEY_REUSED` when it was another intent.
+    /// yet; `KEY_REUSED` when it was another intent, as far as the index tells: it keeps neither the currency that was stated
+    /// nor `accept_partial`, but where less was taken it must have been set.
     pub(crate) async fn recall(
         &self,
         r: &v1::AuthorizeRequest,
         retired: Status,
     ) -> Result<v1::Decision, Status> {
+        // The permit of the call was given back with its refusal; reading costs as much again.
+        let _permit = self.shared.tell_refusal(self.shared.gate.unary())?;
         let ask = authorizer::debit(r)?;
         let asked = match (ask.intent, &r.intent) {
             (Intent::Number(at), _) => Asked::Number(ask.session, at.writer, at.number),
@@ -139,6 +142,7 @@ impl AuthorizerFace {
             (before.payee != ask.payee, "payee_id"),
             (before.reference.as_ref() != ask.reference, "reference"),
             (before.evidence != ask.evidence, "evidence_hash"),
+            (before.verdict.is_none() && before.taken < before.asked && !ask.partial, "accept_partial"),
         ];
         if let Some((_, field)) = differs.into_iter().find(|(differs, _)| *differs) {
             return self.shared.tell_refusal(Err(status::of(&Fault::from(Refusal::KeyReused { field }))));

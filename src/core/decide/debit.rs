@@ -250,7 +250,7 @@ fn within_cap(partition: &Partition, session: &Session, ask: &Ask, amount: Amoun
 
 /// Returns whether an amount would pass the rung of the least debit.
 fn suffices(session: &Session, amount: Amount) -> bool {
-    !amount.is_zero() && amount >= session.bounds.debit_min
+    !session.is_final_with(amount)
 }
 
 /// Offers what is left, where that would pass every rung.
@@ -262,6 +262,6 @@ fn smaller(partition: &Partition, session: &Session, most: Amount) -> Next {
 impl Partition {
     /// Returns whether nothing more can be approved on a session as things stand: the last unit is gone.
     pub fn is_final(&self, session: &Session) -> bool {
-        !suffices(session, self.spendable(session))
+        session.is_final_with(self.spendable(session))
     }
 }
