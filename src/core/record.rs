@@ -6,12 +6,11 @@
 //! 90-99 actors and credentials. `SessionOpened` has counts of velocity and approval clauses; every stamp has an actor.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
+mod account;
+
 use crate::{
-    AccountId, Amount, Cap, Currency, Decline, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time, Total,
-    WriterId,
-    account::Funding,
+    AccountId, Amount, Cap, Currency, Decline, EnvelopeId, PayeeId, SessionId, Time, WriterId,
     command::Scope,
-    deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
     keys::Verdict,
     payee::PayeeStatus,
@@ -20,6 +19,11 @@ use crate::{
     writer::Numbered,
 };
 use alloc::vec::Vec;
+
+pub use account::{
+    AccountCreated, CreditLimitSet, DepositMade, DepositMoved, Deposited, ExternalFacts, MethodFacts, Repaid,
+    Withdrawn,
+};
 
 /// Is what every record says first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,129 +52,6 @@ pub struct Keyed {
     pub key: KeyHash,
     /// One hash a field, in the command's order.
     pub content: Vec<FieldHash>,
-}
-
-/// Is what is said of an external authority, beside its amount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ExternalFacts<'a> {
-    /// The authority's own name.
-    pub reference: &'a str,
-    /// Nothing can be collected from here on.
-    pub usable_until: Time,
-    /// Sessions end at least this long before.
-    pub margin: Span,
-}
-
-/// Is what is said of a payment method.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct MethodFacts<'a> {
-    /// "card", "bank_account" …
-    pub kind: &'a str,
-    /// The brand.
-    pub brand: &'a str,
-    /// Four digits, or nothing.
-    pub last_four: &'a str,
-    /// "credit", "debit" …
-    pub funding_type: &'a str,
-}
-
-/// An account was created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountCreated<'a> {
-    /// Its id.
-    pub id: AccountId,
-    /// Its currency.
-    pub currency: Currency,
-    /// Where its money comes from.
-    pub funding: Funding,
-    /// The limit of a credit line, or the amount of an external authority; otherwise nothing.
-    pub limit: Amount,
-    /// With an external authority.
-    pub external: Option<ExternalFacts<'a>>,
-    /// The payment method behind it.
-    pub method: MethodFacts<'a>,
-    /// The caller's name for it.
-    pub reference: &'a str,
-    /// The command's key.
-    pub keyed: Keyed,
-}
-
-/// Money became available. Written before deposits had ids, and still read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deposited {
-    /// Where.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Amount,
-    /// What all its deposits came to: asserted when applied.
-    pub deposited_after: Total,
-    /// The command's key.
-    pub keyed: Keyed,
-}
-
-/// A deposit was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DepositMade {
-    /// Its id.
-    pub id: DepositId,
-    /// Where.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Amount,
-    /// On its way, or available at once.
-    pub state: DepositState,
-    /// What all its account's deposits of that state came to: asserted when applied.
-    pub total_after: Total,
-    /// The command's key.
-    pub keyed: Keyed,
-}
-
-/// A deposit came into another state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DepositMoved {
-    /// Which deposit.
-    pub id: DepositId,
-    /// Its state from now on.
-    pub to: DepositState,
-    /// What its account's available deposits came to: asserted when applied.
-    pub deposited_after: Total,
-}
-
-/// Available money was taken out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Withdrawn {
-    /// Where from.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Amount,
-    /// What all its withdrawals came to: asserted when applied.
-    pub withdrawn_after: Total,
-    /// The command's key.
-    pub keyed: Keyed,
-}
-
-/// A credit line was repaid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repaid {
-    /// Which account.
-    pub account: AccountId,
-    /// How much.
-    pub amount: Amount,
-    /// What all its repayments came to: asserted when applied.
-    pub repaid_after: Total,
-    /// The command's key.
-    pub keyed: Keyed,
-}
-
-/// A credit line was given another limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CreditLimitSet {
-    /// Which account.
-    pub account: AccountId,
-    /// Its limit from now on.
-    pub limit: Amount,
-    /// The command's key.
-    pub keyed: Keyed,
 }
 
 /// A payee was registered.
