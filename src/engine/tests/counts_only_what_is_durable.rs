@@ -19,57 +19,8 @@ use tallystick_core::{
 use tallystick_engine::{
     Committed, Decision, Engine, Events, Fault, OpenAnswer, Operation, Parts, Running, Ticket, Totals,
 };
-use tallystick_journal::{
-    Durability, Journal, StorageFault, TrimStep, Visit,
-    memory::{MemoryIndex, MemoryJournal},
-};
-use world::{HandClock, MORNING, USD, ask, by_key, held, opening, quiet};
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Gate {
-    Open,
-    Shut,
-    Broken,
-}
-
-/// Lets appends wait until its gate is opened, or fails them.
-struct Gated {
-    gate: Mutex<Gate>,
-    bell: Condvar,
-    /// Appends that were tried.
-    knocks: AtomicU64,
-    below: MemoryJournal,
-}
-
-impl Gated {
-    fn set(&self, gate: Gate) {
-        *held(&self.gate) = gate;
-        self.bell.notify_all();
-    }
-}
-
-impl Journal for Gated {
-    fn append(&self, first_seq: u64, group: &[u8]) -> Result<(), StorageFault> {
-        self.knocks.fetch_add(1, Ordering::SeqCst);
-        let gate = self.bell.wait_while(held(&self.gate), |gate| *gate == Gate::Shut).unwrap();
-        if *gate == Gate::Broken {
-            return Err(StorageFault::Io("fsync: Input/output error (planted)".into()));
-        }
-        self.below.append(first_seq, group)
-    }
-    fn read(&self, from_seq: u64, visit: &mut Visit<'_>) -> Result<(), StorageFault> {
-        self.below.read(from_seq, visit)
-    }
-    fn trim(&self, before_seq: u64) -> Result<TrimStep, StorageFault> {
-        self.below.trim(before_seq)
-    }
-    fn durability(&self) -> Durability {
-        Durability::Fsync
-    }
-    fn size_bytes(&self) -> u64 {
-        self.below.size_bytes()
-    }
-}
+use tallystick_journal::memory::{MemoryIndex, MemoryJournal};
+use world::{Gate, Gated, HandClock, MORNING, USD, ask, by_key, held, opening, quiet};
 
 /// Adds up what it is told. Its stopwatch gives one nanosecond more each time.
 #[derive(Default)]

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its part of the world")]
 
 mod audit;
+mod gate;
 
 use std::{
     sync::{
@@ -27,6 +28,8 @@ use tallystick_journal::{
 
 #[allow(unused_imports, reason = "each test uses its part of the world")]
 pub(crate) use audit::{Values, audit, audit_every_seq, replayed, stored, values};
+#[allow(unused_imports, reason = "each test uses its part of the world")]
+pub(crate) use gate::{Gate, Gated};
 
 /// The day on which most tests begin. *Units*: nanoseconds.
 pub(crate) const MORNING: u64 = 1_800_000_000_000_000_000;
