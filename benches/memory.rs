@@ -136,7 +136,7 @@ impl Payer {
         let batch: Vec<Debit<'static>> = (0..debits).map(|_| self.next_debit()).collect();
         let answers = self.engine.debit_batch(&batch).wait().expect("a durable batch");
         for answer in answers {
-            assert_eq!(answer.expect("a decision").decline, None, "every debit of a bench is approved");
+            assert_eq!(answer.expect("a decision").declined, None, "every debit of a bench is approved");
         }
     }
 

@@ -15,7 +15,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().codec_path("crate::codec::StrictCodec").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::StrictCodec")
+        .extern_path(".tallystick.v1.BatchResult", "crate::batch_result::BatchResult")
+        .compile_fds(descriptors)?;
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -1,6 +1,8 @@
-//! Owns: the messages and services of package `tallystick.v1`, generated from the files beside this one.
+//! Owns: the messages and services of package `tallystick.v1`, generated from the files beside this one, but for
+//! `BatchResult`.
 //! Never: a rule about money; the `.proto` comments are the API reference and the rules live in `src/core`.
 
+mod batch_result;
 mod codec;
 
 pub use codec::StrictCodec;
@@ -8,6 +10,7 @@ pub use codec::StrictCodec;
 /// Holds every message, client and server of `tallystick.v1`.
 #[allow(missing_docs, clippy::all)]
 pub mod v1 {
+    pub use crate::batch_result::BatchResult;
     tonic::include_proto!("tallystick.v1");
 }
 

@@ -1,8 +1,8 @@
 //! Owns: what operations answer. Never: undurable; answers travel in tickets.
 
 use tallystick_core::{
-    Amount, Decline, EnvelopeId, SessionId, Time, account::Account, decide::DebitReplay, deposit::Deposit,
-    partition::SessionView, settlement::Settlement,
+    Amount, Decline, DeclineCode, EnvelopeId, SessionId, Time, account::Account, decide::DebitReplay,
+    deposit::Deposit, partition::SessionView, settlement::Settlement,
 };
 
 /// Is a row together with the record behind it.
@@ -41,6 +41,23 @@ pub struct DebitAnswer {
     pub payee_remaining: Option<Amount>,
     /// Set aside by holds, now.
     pub held: Amount,
+    /// True when it had been decided before.
+    pub replayed: bool,
+}
+
+/// Is what a batch says of one debit: there are many of them, and nobody reads more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DebitOutcome {
+    /// The journal position; of the original on a replay.
+    pub seq: u64,
+    /// Why it was declined; `None` when approved.
+    pub declined: Option<DeclineCode>,
+    /// What was taken, where that is less than was asked; zero otherwise.
+    pub partial: Amount,
+    /// What the session can still spend, now, everything above it considered.
+    pub remaining: Amount,
+    /// Nothing more can be approved as things stand.
+    pub is_final: bool,
     /// True when it had been decided before.
     pub replayed: bool,
 }

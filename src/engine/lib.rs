@@ -6,6 +6,7 @@
 mod answer;
 mod checkpoint;
 mod commit;
+mod debits;
 mod engine;
 mod fault;
 mod keyed;
@@ -25,8 +26,8 @@ mod totals;
 mod writers;
 
 pub use answer::{
-    Answer, DebitAnswer, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown, SettleAnswer,
-    TopUpAnswer, WithdrawAnswer,
+    Answer, DebitAnswer, DebitOutcome, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown,
+    SettleAnswer, TopUpAnswer, WithdrawAnswer,
 };
 pub use checkpoint::CheckpointSummary;
 pub use engine::{Engine, EngineStats};

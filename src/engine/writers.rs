@@ -59,4 +59,22 @@ impl Engine {
             }
         }
     }
+
+    /// Refuses every epoch of a writer but its newest. A refusal comes with the seq that it depends on.
+    pub(crate) fn check_epoch(&self, writer: WriterId, epoch: u32) -> Result<(), (Refusal, u64)> {
+        let home = writer.partition();
+        let shard = self.lock(home);
+        let newest = match shard.partition(home).writer(writer) {
+            Ok(row) => row.epoch,
+            Err(refusal) => return Err((refusal, shard.last_seq)),
+        };
+        match epoch.cmp(&newest) {
+            std::cmp::Ordering::Less => Err((Refusal::WriterFenced { epoch: newest }, shard.last_seq)),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => {
+                let never = Refusal::Malformed { field: "epoch", rule: "must be one that was given out" };
+                Err((never, shard.last_seq))
+            }
+        }
+    }
 }

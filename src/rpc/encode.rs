@@ -12,7 +12,7 @@ use tallystick_core::{
     settlement::{Reason, Settlement},
 };
 use tallystick_engine::Durability;
-use tallystick_engine::{Cursor, DebitAnswer, Engine};
+use tallystick_engine::{Cursor, DebitAnswer, DebitOutcome, Engine};
 use tallystick_projection::DebitInfo;
 use tallystick_proto::v1;
 
@@ -341,21 +341,18 @@ pub(crate) fn recalled(debit: &DebitInfo, durability: v1::Durability) -> v1::Dec
     }
 }
 
-pub(crate) fn debit_result(result: &Result<DebitAnswer, Refusal>) -> v1::DebitResult {
+pub(crate) fn debit_result(result: &Result<DebitOutcome, Refusal>) -> v1::DebitResult {
     match result {
-        Ok(answer) => v1::DebitResult {
-            outcome: outcome(answer.decline.as_ref()).into(),
-            code: answer.decline.map_or(0, |no| code(no.code).into()),
-            seq: answer.seq,
-            remaining_nanos: answer.remaining.nanos(),
-            replayed: answer.replayed,
+        Ok(done) => v1::DebitResult {
+            outcome: if done.declined.is_none() { v1::Outcome::Approved } else { v1::Outcome::Declined }
+                .into(),
+            code: done.declined.map_or(0, |no| code(no).into()),
+            seq: done.seq,
+            remaining_nanos: done.remaining.nanos(),
+            replayed: done.replayed,
             refused: None,
-            partial_nanos: if answer.decline.is_none() && answer.taken < answer.amount {
-                answer.taken.nanos()
-            } else {
-                0
-            },
-            final_unit: answer.is_final,
+            partial_nanos: done.partial.nanos(),
+            final_unit: done.is_final,
         },
         Err(refusal) => {
             v1::DebitResult { refused: Some(status::in_batch(refusal)), ..v1::DebitResult::default() }

@@ -119,7 +119,12 @@ impl Gate {
         Arc::clone(&self.unary.permits).try_acquire_many_owned(bytes).map_err(|_| status::overloaded())
     }
 
-    /// Waits until a stream's batch is let in.
+    /// Lets a stream's batches in, if that can be done at once.
+    pub(crate) fn try_batch(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams.permits).try_acquire_many_owned(self.streams.cost(bytes)).ok()
+    }
+
+    /// Waits until a stream's batches are let in.
     pub(crate) async fn batch(self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = self.streams.cost(bytes);
         Arc::clone(&self.streams.permits).acquire_many_owned(bytes).await.ok()

@@ -5,11 +5,13 @@
 
 mod batch;
 mod fence;
+mod gathered;
 
 use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, status};
-use batch::{Batch, MESSAGE_BYTES, batch_bytes, check_batch};
+use batch::{Batch, MESSAGE_BYTES};
 use fence::Fence;
 pub(crate) use fence::Streams;
+use gathered::Gathered;
 use std::{
     collections::VecDeque,
     future::Future,
@@ -51,6 +53,18 @@ impl InFlight {
 /// Is a position on its way, or what is wrong with the session's id.
 type PositionTicket = Result<Ticket<u64>, (&'static str, &'static str)>;
 
+/// Is what waits to be let in.
+enum Admitted {
+    Batches(Gathered),
+    Positions(v1::PositionsRequest),
+}
+
+/// Is what was read and is done once everything before it has been asked.
+enum PutOff {
+    Positions(v1::PositionsRequest),
+    Close(Option<Status>),
+}
+
 /// Says how the stream stands.
 enum Phase {
     /// Reads and answers.
@@ -72,8 +86,11 @@ pub(crate) struct DebitStream {
     in_flight: VecDeque<InFlight>,
     /// What all of it is taken to cost.
     bytes_in_flight: usize,
-    /// A message that waits for its permit.
-    admitting: Option<(Asked, Waiting<Option<OwnedSemaphorePermit>>)>,
+    /// Batches that were read and not asked yet; empty when nothing more is ready to be read.
+    gathered: Gathered,
+    put_off: Option<PutOff>,
+    /// What waits for its permit.
+    admitting: Option<(Admitted, Waiting<Option<OwnedSemaphorePermit>>)>,
     drained: Waiting<()>,
     /// Since when the answer that was returned last could be heard; it is handed over when the next one is asked for.
     delivering_since_ns: Option<u64>,
@@ -98,6 +115,8 @@ impl DebitStream {
             writer: None,
             in_flight: VecDeque::new(),
             bytes_in_flight: 0,
+            gathered: Gathered::default(),
+            put_off: None,
             admitting: None,
             drained,
             delivering_since_ns: None,
@@ -123,7 +142,7 @@ impl DebitStream {
     fn close(&mut self, why: Option<Status>) {
         if matches!(self.phase, Phase::Open) {
             self.phase = Phase::Closing(why);
-            self.admitting = None;
+            (self.admitting, self.put_off, self.gathered) = (None, None, Gathered::default());
         }
     }
 
@@ -141,23 +160,35 @@ impl DebitStream {
         }
     }
 
-    /// Takes in as many messages as may be in flight.
+    /// Takes in as many messages as may be in flight: what can be read at once is asked at once.
     fn poll_inbound(&mut self, cx: &mut Context<'_>) {
-        while matches!(self.phase, Phase::Open) && self.may_read() {
+        while matches!(self.phase, Phase::Open) {
             if let Some((_, permit)) = &mut self.admitting {
                 let Poll::Ready(permit) = permit.as_mut().poll(cx) else { return };
-                let Some((asked, _)) = self.admitting.take() else { return };
+                let Some((admitted, _)) = self.admitting.take() else { return };
                 match permit {
-                    Some(permit) => self.ask(asked, permit),
+                    Some(permit) => self.ask(admitted, permit),
                     None => self.close(Some(status::draining())),
                 }
                 continue;
             }
-            match Pin::new(&mut self.inbound).poll_next(cx) {
-                Poll::Pending => return,
-                Poll::Ready(None) => self.close(None),
-                Poll::Ready(Some(Err(status))) => self.close(Some(status)),
+            let reads_on = self.put_off.is_none() && self.may_read() && !self.gathered.is_full();
+            match if reads_on { Pin::new(&mut self.inbound).poll_next(cx) } else { Poll::Pending } {
                 Poll::Ready(Some(Ok(message))) => self.take_in(message),
+                Poll::Ready(Some(Err(status))) => self.put_off = Some(PutOff::Close(Some(status))),
+                Poll::Ready(None) => self.put_off = Some(PutOff::Close(None)),
+                Poll::Pending if !self.gathered.is_empty() => {
+                    let gathered = std::mem::take(&mut self.gathered);
+                    self.admit(gathered.bytes(), Admitted::Batches(gathered));
+                }
+                Poll::Pending => match self.put_off.take() {
+                    Some(PutOff::Close(why)) => self.close(why),
+                    Some(PutOff::Positions(asked)) => {
+                        let bytes = MESSAGE_BYTES + asked.session_ids.len() * 256;
+                        self.admit(bytes, Admitted::Positions(asked));
+                    }
+                    None => return,
+                },
             }
         }
     }
@@ -170,46 +201,40 @@ impl DebitStream {
     }
 
     fn take_in(&mut self, message: v1::AuthorizeStreamRequest) {
-        match message.message {
-            None => self.close(Some(status::malformed("message", "must be a hello, a batch or positions"))),
-            Some(Asked::Hello(hello)) if !self.greeted => match hello_writer(&hello) {
-                Ok(id) => {
-                    self.greeted = true;
-                    let opened = self.shared.engine.open_writer(id);
-                    self.enqueue(InFlight::Hello(opened));
-                }
-                Err(status) => self.close(Some(status)),
-            },
-            Some(Asked::Hello(_)) => self.close(Some(status::malformed("hello", "must come once, first"))),
-            Some(_) if !self.greeted => {
-                self.close(Some(status::malformed("message", "must be a hello at first")));
-            }
-            Some(asked) => {
-                let (bytes, checked) = match &asked {
-                    Asked::Batch(batch) => (batch_bytes(batch), check_batch(batch)),
-                    Asked::Positions(asked) => (
-                        MESSAGE_BYTES + asked.session_ids.len() * 256,
-                        batch::check_table(&asked.session_ids, "session_ids"),
-                    ),
-                    Asked::Hello(_) => (MESSAGE_BYTES, Ok(())),
-                };
-                match checked {
-                    Ok(()) => self.admitting = Some((asked, Box::pin(self.shared.gate.clone().batch(bytes)))),
-                    Err(status) => self.close(Some(status)),
-                }
-            }
+        let taken = match message.message {
+            None => Err(status::malformed("message", "must be a hello, a batch or positions")),
+            Some(Asked::Hello(hello)) if !self.greeted => hello_writer(&hello).map(|id| {
+                self.greeted = true;
+                let opened = self.shared.engine.open_writer(id);
+                self.enqueue(InFlight::Hello(opened));
+            }),
+            Some(Asked::Hello(_)) => Err(status::malformed("hello", "must come once, first")),
+            Some(_) if !self.greeted => Err(status::malformed("message", "must be a hello at first")),
+            Some(Asked::Batch(batch)) => self.gathered.take(batch),
+            Some(Asked::Positions(asked)) => batch::check_table(&asked.session_ids, "session_ids")
+                .map(|()| self.put_off = Some(PutOff::Positions(asked))),
+        };
+        if let Err(status) = taken {
+            self.put_off = Some(PutOff::Close(Some(status)));
         }
     }
 
-    fn ask(&mut self, asked: Asked, permit: OwnedSemaphorePermit) {
+    /// Asks at once if there is room, and waits for it otherwise.
+    fn admit(&mut self, bytes: usize, admitted: Admitted) {
+        match self.shared.gate.try_batch(bytes) {
+            Some(permit) => self.ask(admitted, permit),
+            None => self.admitting = Some((admitted, Box::pin(self.shared.gate.clone().batch(bytes)))),
+        }
+    }
+
+    fn ask(&mut self, admitted: Admitted, permit: OwnedSemaphorePermit) {
         let Some(writer) = self.writer.as_ref().map(|fence| (fence.writer, fence.epoch)) else { return };
-        match asked {
-            Asked::Hello(_) => {}
-            Asked::Batch(batch) => match Batch::ask(&self.shared, &batch, writer, permit) {
-                Ok(batch) => self.enqueue(InFlight::Batch(batch)),
-                Err(status) => self.close(Some(status)),
-            },
-            Asked::Positions(asked) => {
+        match admitted {
+            Admitted::Batches(gathered) => {
+                let batch = Batch::ask(&self.shared, &gathered, writer, permit);
+                self.enqueue(InFlight::Batch(batch));
+            }
+            Admitted::Positions(asked) => {
                 let ask = |text: String| {
                     let position = |id: SessionId| self.shared.engine.position(id, writer.0, writer.1);
                     let ticket = crate::decode::session(&text, "session_ids").map(position);
@@ -235,18 +260,40 @@ impl DebitStream {
                 opened.map_err(|fault| status::of(&fault)).map(|(writer, epoch)| self.welcome(writer, epoch))
             }
             InFlight::Batch(batch) => {
-                let result = ready!(batch.poll(cx, self.shared.meter.as_ref()));
-                self.delivering_since_ns = Some(batch.durable_ns());
-                result.map(|result| Said::Batch(self.journey.count(result)))
+                let result = ready!(batch.poll_durable(cx, self.shared.meter.as_ref()));
+                if let Err(status) = result {
+                    Err(status)
+                } else if let Some(said) = self.next_answer() {
+                    return Poll::Ready(Some(Ok(said)));
+                } else {
+                    // A batch has at least one message, and is let go of with its last.
+                    return Poll::Pending;
+                }
             }
             InFlight::Positions { tickets, done, .. } => {
                 ready!(poll_positions(tickets, done, cx)).map(Said::Positions)
             }
         };
+        self.let_go();
+        Poll::Ready(Some(said))
+    }
+
+    /// Answers the next message of a batch that can be heard already.
+    fn next_answer(&mut self) -> Option<Said> {
+        let Some(InFlight::Batch(batch)) = self.in_flight.front_mut() else { return None };
+        let result = batch.next_answer(self.shared.meter.as_ref())?;
+        if batch.is_answered() {
+            self.delivering_since_ns = Some(batch.durable_ns());
+            self.let_go();
+        }
+        Some(Said::Batch(self.journey.count(result)))
+    }
+
+    /// Lets go of the oldest, which is answered.
+    fn let_go(&mut self) {
         if let Some(answered) = self.in_flight.pop_front() {
             self.bytes_in_flight -= answered.bytes();
         }
-        Poll::Ready(Some(said))
     }
 
     fn welcome(&mut self, writer: WriterId, epoch: u32) -> Said {
@@ -288,6 +335,10 @@ impl Stream for DebitStream {
     type Item = Result<v1::AuthorizeStreamResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // What was asked together is answered together: nothing else is looked at in between.
+        if let Some(said) = self.next_answer() {
+            return Poll::Ready(Some(Ok(v1::AuthorizeStreamResponse { message: Some(said) })));
+        }
         self.tell_delivered();
         self.poll_stops(cx);
         self.poll_inbound(cx);

@@ -12,7 +12,7 @@ use std::{
     thread,
 };
 use tallystick_core::{
-    AccountId, Amount, Decline, PayeeId, Refusal, SessionId, Span, WriterId,
+    AccountId, Amount, Decline, DeclineCode, PayeeId, Refusal, SessionId, Span, WriterId,
     command::{CreateAccount, CreatePayee, Deposit, OpenSession},
     payee::PayeeStatus,
     settlement::Settlement,
@@ -27,6 +27,14 @@ use world::{
 /// Is an opening and what came of it: account, key, cap, span, and the session or the decline.
 type Opening = (AccountId, String, u64, u64, Result<SessionId, Decline>);
 
+/// Is what was heard of a debit.
+#[derive(Debug)]
+struct HeardDebit {
+    seq: u64,
+    nanos: u64,
+    code: Option<DeclineCode>,
+}
+
 /// Is all that one caller heard, and what it does not know.
 #[derive(Debug, Default)]
 struct Heard {
@@ -34,8 +42,8 @@ struct Heard {
     deposits: Vec<(AccountId, String, u64, u64)>,
     payees: Vec<(String, PayeeId)>,
     opened: Vec<Opening>,
-    debits: Vec<(SessionId, PayeeId, String, DebitAnswer)>,
-    numbered: Vec<(SessionId, PayeeId, u64, DebitAnswer)>,
+    debits: Vec<(SessionId, PayeeId, String, HeardDebit)>,
+    numbered: Vec<(SessionId, PayeeId, u64, HeardDebit)>,
     settled: Vec<Settlement>,
     /// Sessions whose settling was asked for, heard or not.
     closing: Vec<SessionId>,
@@ -100,7 +108,11 @@ impl Heard {
                 };
                 let asked = by_key(session, payee, 1 + dice.below(120), &key);
                 match engine.debit(&asked).wait() {
-                    Ok(answer) => self.debits.push((session, payee, key, answer)),
+                    Ok(answer) => {
+                        let heard =
+                            HeardDebit { seq: answer.seq, nanos: answer.amount.nanos(), code: code(&answer) };
+                        self.debits.push((session, payee, key, heard));
+                    }
                     Err(Fault::Refused(Refusal::SessionRetired)) => {}
                     Err(fault) => return Err(fault),
                 }
@@ -123,9 +135,13 @@ impl Heard {
                 let heard = self.numbered.iter().filter(|(at, ..)| *at == session).count() as u64;
                 assert!(next > heard, "{heard} numbers were heard, {next} is the next");
                 let batch = [0, 1].map(|n| by_number(session, payee, 1 + dice.below(50), writer, next + n));
-                for (n, result) in (next..).zip(engine.debit_batch(&batch).wait()?) {
+                let asked = (next..).zip(batch.map(|debit| debit.amount.nanos()));
+                for ((n, nanos), result) in asked.zip(engine.debit_batch(&batch).wait()?) {
                     match result {
-                        Ok(answer) => self.numbered.push((session, payee, n, answer)),
+                        Ok(done) => {
+                            let heard = HeardDebit { seq: done.seq, nanos, code: done.declined };
+                            self.numbered.push((session, payee, n, heard));
+                        }
                         Err(refusal) => assert_eq!(refusal, Refusal::SessionRetired),
                     }
                 }
@@ -184,13 +200,12 @@ impl Heard {
             assert_eq!(now, *outcome, "{story}: session {key}");
         }
         for (session, payee, key, answer) in &self.debits {
-            let again = engine.debit(&by_key(*session, *payee, answer.amount.nanos(), key)).wait();
+            let again = engine.debit(&by_key(*session, *payee, answer.nanos, key)).wait();
             self.same(again, answer, &format!("{story}: debit {key}"));
         }
         for (session, payee, number, answer) in &self.numbered {
             let writer = self.writer.unwrap();
-            let again =
-                engine.debit(&by_number(*session, *payee, answer.amount.nanos(), writer, *number)).wait();
+            let again = engine.debit(&by_number(*session, *payee, answer.nanos, writer, *number)).wait();
             self.same(again, answer, &format!("{story}: number {number} of {session}"));
         }
         for settlement in &self.settled {
@@ -203,8 +218,8 @@ impl Heard {
             let approved = self.debits.iter().map(|(at, .., a)| (at, a));
             let approved = approved.chain(self.numbered.iter().map(|(at, .., a)| (at, a)));
             let sum: u64 = approved
-                .filter(|(at, a)| **at == settlement.session && a.decline.is_none())
-                .map(|(_, a)| a.amount.nanos())
+                .filter(|(at, a)| **at == settlement.session && a.code.is_none())
+                .map(|(_, a)| a.nanos)
                 .sum();
             assert!(sum <= settlement.total.nanos(), "{story}: heard {sum} in {settlement:?}");
         }
@@ -213,13 +228,13 @@ impl Heard {
         }
     }
 
-    fn same(&self, again: Result<DebitAnswer, Fault>, first: &DebitAnswer, what: &str) {
+    fn same(&self, again: Result<DebitAnswer, Fault>, first: &HeardDebit, what: &str) {
         match again {
             Ok(again) => {
                 assert!(again.replayed, "{what} is decided twice");
                 assert_eq!(
-                    (again.seq, again.amount, code(&again)),
-                    (first.seq, first.amount, code(first)),
+                    (again.seq, again.amount.nanos(), code(&again)),
+                    (first.seq, first.nanos, first.code),
                     "{what}"
                 );
             }

@@ -1,17 +1,20 @@
-//! Owns: one batch: its bounds, its ids by table, its debits as commands, its answer. Never: the order of decisions.
+//! Owns: batches: their bounds, their ids by table, their debits as commands, their answers. Never: the order of decisions.
 
+use super::gathered::{Gathered, Received};
 use crate::{Meter, decode, encode, service::Shared, status};
 use std::{
+    collections::VecDeque,
     future::Future as _,
     pin::Pin,
     task::{Context, Poll, ready},
+    vec,
 };
 use tallystick_core::{
     Currency, PayeeId, Refusal, SessionId, WriterId,
     command::{Debit, Intent},
     writer::Numbered,
 };
-use tallystick_engine::{DebitAnswer, Ticket};
+use tallystick_engine::{DebitOutcome, Ticket};
 use tallystick_proto::v1;
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
@@ -45,12 +48,15 @@ pub(super) fn check_batch(batch: &v1::DebitBatch) -> Result<(), Status> {
     check_table(&batch.debits, "batch.debits")
 }
 
-/// Is a batch on its way: the engine's answers, and the refusals that the engine never saw, each at its place.
+/// Is what was gathered, on its way: the engine's answers, and the refusals that the engine never saw, each at its place.
 pub(super) struct Batch {
-    batch_id: u64,
-    ticket: Ticket<Vec<Result<DebitAnswer, Refusal>>>,
-    /// What was wrong with the debits the engine was not asked, by place; the others follow the ticket's order.
-    places: Vec<Option<Refusal>>,
+    ticket: Ticket<Vec<Result<DebitOutcome, Refusal>>>,
+    /// Each message's id and how many debits it has, those not answered yet.
+    messages: VecDeque<(u64, usize)>,
+    /// What was wrong with the debits the engine was not asked, by their places, which ascend; seldom any.
+    malformed: Vec<(usize, Refusal)>,
+    /// What is left of the answers, once they can be heard.
+    answers: Option<vec::IntoIter<Result<DebitOutcome, Refusal>>>,
     permit: OwnedSemaphorePermit,
     asked_ns: u64,
     /// When all of it could be heard.
@@ -61,31 +67,31 @@ type Tables = (Vec<Result<SessionId, Rule>>, Vec<Result<PayeeId, Rule>>);
 type Rule = (&'static str, &'static str);
 
 impl Batch {
-    /// Asks the engine. *Errors*: an unknown currency.
+    /// Asks the engine, once for all messages.
     pub(super) fn ask(
         Shared { engine, meter, .. }: &Shared,
-        batch: &v1::DebitBatch,
-        (writer, epoch): (WriterId, u32),
+        gathered: &Gathered,
+        writer: (WriterId, u32),
         permit: OwnedSemaphorePermit,
-    ) -> Result<Self, Status> {
-        let currency = decode::optional_currency(&batch.currency)?;
-        let sessions = batch.session_ids.iter().map(|text| decode::session(text, "session_ids"));
-        let payees = batch.payee_ids.iter().map(|text| decode::payee(text, "payee_ids"));
-        let tables = (sessions.collect(), payees.collect());
-        let mut commands = Vec::with_capacity(batch.debits.len());
-        let mut places = Vec::with_capacity(batch.debits.len());
-        for item in &batch.debits {
-            match command(item, &tables, currency, (writer, epoch)) {
-                Ok(command) => {
-                    commands.push(command);
-                    places.push(None);
+    ) -> Self {
+        let mut commands = Vec::with_capacity(gathered.debits());
+        let (mut malformed, mut tables) = (Vec::new(), Tables::default());
+        for Received { batch, currency } in gathered.received() {
+            read_tables(batch, &mut tables);
+            for item in &batch.debits {
+                match command(item, &tables, *currency, writer) {
+                    Ok(command) => commands.push(command),
+                    Err((field, rule)) => {
+                        let place = commands.len() + malformed.len();
+                        malformed.push((place, Refusal::Malformed { field, rule }));
+                    }
                 }
-                Err((field, rule)) => places.push(Some(Refusal::Malformed { field, rule })),
             }
         }
         let ticket = engine.debit_batch(&commands);
         let asked_ns = meter.stopwatch_ns();
-        Ok(Self { batch_id: batch.batch_id, ticket, places, permit, asked_ns, durable_ns: asked_ns })
+        let messages = gathered.received().iter().map(|r| (r.batch.batch_id, r.batch.debits.len())).collect();
+        Self { ticket, messages, malformed, answers: None, permit, asked_ns, durable_ns: asked_ns }
     }
 
     /// Returns what it is taken to cost.
@@ -93,32 +99,57 @@ impl Batch {
         self.permit.num_permits()
     }
 
-    /// Returns when its answer could be heard, by the meter's stopwatch.
+    /// Returns when its answers could be heard, by the meter's stopwatch.
     pub(super) fn durable_ns(&self) -> u64 {
         self.durable_ns
     }
 
-    pub(super) fn poll(
+    /// Returns true once every message is answered.
+    pub(super) fn is_answered(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Waits until all of it can be heard.
+    pub(super) fn poll_durable(
         &mut self,
         cx: &mut Context<'_>,
         meter: &dyn Meter,
-    ) -> Poll<Result<v1::BatchResult, Status>> {
+    ) -> Poll<Result<(), Status>> {
+        if self.answers.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let answers = ready!(Pin::new(&mut self.ticket).poll(cx));
         self.durable_ns = meter.stopwatch_ns();
         meter.waited(self.durable_ns.saturating_sub(self.asked_ns));
-        let answers = match answers {
-            Ok(answers) => answers,
-            Err(fault) => return Poll::Ready(Err(status::of(&fault))),
-        };
-        let mut answers = answers.into_iter();
-        let result = |place: &Option<Refusal>| match place {
-            Some(refusal) => encode::debit_result(&Err(*refusal)),
-            None => answers.next().as_ref().map(encode::debit_result).unwrap_or_default(),
-        };
-        let results: Vec<v1::DebitResult> = self.places.iter().map(result).collect();
-        tell(meter, &results);
-        Poll::Ready(Ok(v1::BatchResult { batch_id: self.batch_id, results }))
+        match answers {
+            Ok(mut answers) => {
+                for (place, refusal) in self.malformed.drain(..) {
+                    // ORDER: the places ascend, so that all before one are there when it is put in.
+                    answers.insert(place, Err(refusal));
+                }
+                self.answers = Some(answers.into_iter());
+                Poll::Ready(Ok(()))
+            }
+            Err(fault) => Poll::Ready(Err(status::of(&fault))),
+        }
     }
+
+    /// Answers the next message; `None` before all can be heard, and after the last.
+    pub(super) fn next_answer(&mut self, meter: &dyn Meter) -> Option<v1::BatchResult> {
+        let answers = self.answers.as_mut()?;
+        let (batch_id, count) = self.messages.pop_front()?;
+        let results: Vec<v1::DebitResult> =
+            answers.by_ref().take(count).map(|answer| encode::debit_result(&answer)).collect();
+        tell(meter, &results);
+        Some(v1::BatchResult { batch_id, results })
+    }
+}
+
+fn read_tables(batch: &v1::DebitBatch, (sessions, payees): &mut Tables) {
+    sessions.clear();
+    sessions.extend(batch.session_ids.iter().map(|text| decode::session(text, "session_ids")));
+    payees.clear();
+    payees.extend(batch.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")));
 }
 
 /// Tells the meter what no decision was made about.

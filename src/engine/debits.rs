@@ -1,0 +1,313 @@
+//! Owns: deciding debits, one at a time or in batches: one lock hold a shard and batch. Never: the order of tests; that is
+//! core's.
+
+use crate::{DebitAnswer, DebitOutcome, Engine, Fault, Ticket, shard::Shard};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::MutexGuard,
+};
+use tallystick_core::{
+    Amount, Decline, EnvelopeId, Next, Record, Refusal, SessionId, Time, WriterId,
+    command::{Debit, Intent},
+    decide::{self, DebitReplay, Decided},
+};
+
+/// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
+const DEBITS_PER_HOLD: usize = 256;
+
+/// Is what must be known across the lock holds of one batch.
+#[derive(Debug, Default)]
+struct Batch {
+    /// The writers that number it and are not heard, by epoch, and why. Seldom any.
+    unheard: BTreeMap<(WriterId, u32), Refusal>,
+    /// Where a number was refused.
+    refused: BTreeSet<(SessionId, WriterId)>,
+}
+
+impl Engine {
+    /// Decides one debit.
+    pub fn debit(&self, command: &Debit<'_>) -> Ticket<DebitAnswer> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let _deciding = self.deciding();
+        if let Intent::Number(at) = command.intent
+            && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
+        {
+            return self.ticket(seq, Err(refusal.into()));
+        }
+        let (hold, done) = self.hold(command.session.partition()).debit(command);
+        let result = done.and_then(|done| hold.answer(command, &done));
+        let last_seq = hold.end();
+        self.wake_committer();
+        // A replay shows what remains now, so it waits for everything that this depends on.
+        let seq = match &result {
+            Ok(answer) if !answer.replayed => answer.seq,
+            _ => last_seq,
+        };
+        match result {
+            Err(Refusal::UnknownSession) => self.retired_or_unknown(command.session, last_seq),
+            other => self.ticket(seq, other.map_err(Fault::from)),
+        }
+    }
+
+    /// Decides debits for any mix of sessions. Results come in the order of the debits; each session's are decided in it.
+    ///
+    /// After a refused number, the later numbers of the same session and writer in the batch are `NotAttempted`.
+    /// The answer depends on the last of them.
+    pub fn debit_batch(&self, commands: &[Debit<'_>]) -> Ticket<Vec<Result<DebitOutcome, Refusal>>> {
+        if let Some(failed) = self.failed() {
+            return failed;
+        }
+        let _deciding = self.deciding();
+        let mut results = vec![Err(Refusal::UnknownSession); commands.len()];
+        let (mut batch, mut seq) = self.check_writers(commands);
+        let order = self.by_shard(commands);
+        let shard_of = |at: &usize| self.shard_of(commands[*at].session.partition());
+        for one_shard in order.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            for held in one_shard.chunks(DEBITS_PER_HOLD) {
+                seq = seq.max(self.debit_held(commands, held, &mut results, &mut batch));
+            }
+        }
+        self.wake_committer();
+        for (command, result) in commands.iter().zip(&mut results) {
+            if *result == Err(Refusal::UnknownSession) {
+                // NOTE: a result has no place for a storage fault; `SessionRetired` says that the outcome is not known, which
+                // is true of a session whose settlement cannot be looked up.
+                *result = Err(self.retired(command.session).unwrap_or(Refusal::SessionRetired));
+            }
+        }
+        self.ticket(seq, Ok(results))
+    }
+
+    /// Returns the places of all commands, those of one shard together, each shard's in their order.
+    fn by_shard(&self, commands: &[Debit<'_>]) -> Vec<usize> {
+        let shard_of = |command: &Debit<'_>| self.shard_of(command.session.partition());
+        let mut ends = vec![0; self.shards.len()];
+        for command in commands {
+            ends[shard_of(command)] += 1;
+        }
+        let mut end = 0;
+        for count in &mut ends {
+            end += std::mem::replace(count, end);
+        }
+        let mut order = vec![0; commands.len()];
+        for (at, command) in commands.iter().enumerate() {
+            let place = &mut ends[shard_of(command)];
+            order[*place] = at;
+            *place += 1;
+        }
+        order
+    }
+
+    /// Decides the debits at `held`, all of one shard, in one lock hold. Returns the last seq of that shard.
+    fn debit_held(
+        &self,
+        commands: &[Debit<'_>],
+        held: &[usize],
+        results: &mut [Result<DebitOutcome, Refusal>],
+        batch: &mut Batch,
+    ) -> u64 {
+        let Some(first) = held.first() else { return 0 };
+        let mut hold = self.hold(commands[*first].session.partition());
+        for at in held {
+            let command = &commands[*at];
+            let mut result;
+            (hold, result) = match batch.unheard(command) {
+                Some(refusal) => (hold, Err(refusal)),
+                None => {
+                    let (hold, done) = hold.debit(command);
+                    let outcome = done.and_then(|done| hold.outcome(command, &done));
+                    (hold, outcome)
+                }
+            };
+            if let (Err(refusal), Intent::Number(at)) = (&mut result, command.intent) {
+                let is_first = batch.refused.insert((command.session, at.writer));
+                if let (Refusal::NumberGap { expected }, false) = (&refusal, is_first) {
+                    *refusal = Refusal::NotAttempted { expected: *expected };
+                }
+            }
+            results[*at] = result;
+        }
+        hold.end()
+    }
+
+    /// Checks each writer of a batch once, before any of its debits. Returns the seq that the refusals depend on, too.
+    fn check_writers(&self, commands: &[Debit<'_>]) -> (Batch, u64) {
+        let (mut batch, mut seq) = (Batch::default(), 0);
+        let (mut checked, mut last) = (BTreeSet::new(), None);
+        for command in commands {
+            let Intent::Number(at) = command.intent else { continue };
+            let writer = (at.writer, at.epoch);
+            if last.replace(writer) == Some(writer) || !checked.insert(writer) {
+                continue;
+            }
+            if let Err((refusal, depends_on)) = self.check_epoch(at.writer, at.epoch) {
+                seq = seq.max(depends_on);
+                batch.unheard.insert(writer, refusal);
+            }
+        }
+        (batch, seq)
+    }
+
+    /// Takes the lock of a partition's shard, to decide debits under it.
+    fn hold(&self, partition: u16) -> Hold<'_> {
+        let shard = self.lock(partition);
+        // ORDER: read under the lock, once for all that is decided in one hold.
+        Hold { engine: self, shard, now: self.now(), settled: BTreeSet::new() }
+    }
+}
+
+impl Batch {
+    /// Says why a debit is not even tried: its writer is not heard.
+    fn unheard(&self, command: &Debit<'_>) -> Option<Refusal> {
+        match command.intent {
+            Intent::Number(at) if !self.unheard.is_empty() => {
+                self.unheard.get(&(at.writer, at.epoch)).copied()
+            }
+            Intent::Number(_) | Intent::Key(_) => None,
+        }
+    }
+}
+
+/// Is a shard's lock, while debits are decided under it.
+struct Hold<'a> {
+    engine: &'a Engine,
+    shard: MutexGuard<'a, Shard>,
+    now: Time,
+    /// The partitions in which sessions were settled on the way: their lines wait to be delivered.
+    settled: BTreeSet<u16>,
+}
+
+/// Is what was decided about a debit, now or before.
+struct Done {
+    seq: u64,
+    at: Time,
+    amount: Amount,
+    taken: Amount,
+    decline: Option<Decline>,
+    limit_of: Option<EnvelopeId>,
+    replayed: bool,
+}
+
+impl<'a> Hold<'a> {
+    /// Decides a debit. The lock is let go of in between when the partition must be told of a payee; and what has expired
+    /// is settled, under it, before a debit is declined for lack of room (I9).
+    fn debit(mut self, command: &Debit<'_>) -> (Self, Result<Done, Refusal>) {
+        let partition = command.session.partition();
+        let mut told = false;
+        loop {
+            match self.decide(command) {
+                Err(Stall::PayeeNotHere) if !told => {
+                    told = true;
+                    let Self { engine, shard, settled, .. } = self;
+                    drop(shard);
+                    let known = engine.tell(partition, command.payee);
+                    self = Self { settled, ..engine.hold(partition) };
+                    if let Err(refusal) = known {
+                        return (self, Err(refusal));
+                    }
+                }
+                Err(Stall::Due(id)) => {
+                    if self.engine.settle_locked(&mut self.shard, id) {
+                        self.settled.insert(partition);
+                    }
+                }
+                Err(Stall::PayeeNotHere) => return (self, Err(Refusal::UnknownPayee)),
+                Err(Stall::Refused(refusal)) => return (self, Err(refusal)),
+                Ok(done) => return (self, Ok(done)),
+            }
+        }
+    }
+
+    fn decide(&mut self, command: &Debit<'_>) -> Result<Done, Stall> {
+        let partition = command.session.partition();
+        let home = self.shard.partition(partition);
+        let at = home.decision_time(self.now);
+        let (decided, hit) = decide::debit(home, command, at)?;
+        let (seq, amount, taken, decline, replayed) = match decided {
+            Decided::Record(record) => {
+                let mut taken = Amount::ZERO;
+                if let Record::Debited(debited) = &record {
+                    if let Some(due) = home.due_for_debit(debited, at) {
+                        return Err(Stall::Due(due));
+                    }
+                    taken = debited.taken;
+                }
+                let seq = self.engine.write(&mut self.shard, partition, at, &record);
+                (seq, command.amount, taken, hit.map(|hit| hit.decline), false)
+            }
+            Decided::Replay(replay) => (replay.seq, replay.amount, replay.taken, remembered(&replay), true),
+        };
+        Ok(Done { seq, at, amount, taken, decline, limit_of: hit.map(|hit| hit.limit_of), replayed })
+    }
+
+    /// Shows what was decided, with what remains now.
+    fn answer(&self, command: &Debit<'_>, done: &Done) -> Result<DebitAnswer, Refusal> {
+        let home = self.shard.partition(command.session.partition());
+        let session = home.session(command.session)?;
+        let (payee, _) = home.notice(command.payee)?;
+        let remaining = home.spendable(session);
+        Ok(DebitAnswer {
+            session: command.session,
+            seq: done.seq,
+            at: done.at,
+            amount: done.amount,
+            taken: done.taken,
+            decline: done.decline,
+            limit_of: done.limit_of,
+            remaining,
+            is_final: session.is_final_with(remaining),
+            payee_remaining: home.payee_spendable(session, payee),
+            held: session.held,
+            replayed: done.replayed,
+        })
+    }
+
+    /// As `answer`, in short.
+    fn outcome(&self, command: &Debit<'_>, done: &Done) -> Result<DebitOutcome, Refusal> {
+        let home = self.shard.partition(command.session.partition());
+        let session = home.session(command.session)?;
+        let remaining = home.spendable(session);
+        let is_partial = done.decline.is_none() && done.taken < done.amount;
+        Ok(DebitOutcome {
+            seq: done.seq,
+            declined: done.decline.map(|decline| decline.code),
+            partial: if is_partial { done.taken } else { Amount::ZERO },
+            remaining,
+            is_final: session.is_final_with(remaining),
+            replayed: done.replayed,
+        })
+    }
+
+    /// Lets go of the lock, and delivers what was settled under it. Returns the shard's last seq.
+    fn end(self) -> u64 {
+        let last_seq = self.shard.last_seq;
+        drop(self.shard);
+        for partition in self.settled {
+            self.engine.deliver(partition);
+        }
+        last_seq
+    }
+}
+
+/// Says why a debit could not be decided yet, or at all.
+enum Stall {
+    /// The payee's home has not told this partition of it.
+    PayeeNotHere,
+    /// This session's end has come, and it holds room that the debit lacks.
+    Due(SessionId),
+    /// It was refused.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Stall {
+    fn from(refusal: Refusal) -> Self {
+        if refusal == Refusal::PayeeNotHere { Self::PayeeNotHere } else { Self::Refused(refusal) }
+    }
+}
+
+/// Says a remembered decline again. What to do next is not remembered: only a new key can bring something new.
+fn remembered(replay: &DebitReplay) -> Option<Decline> {
+    replay.verdict.map(|(code, level)| Decline { code, level, next: Next::NewKey })
+}
