@@ -27,7 +27,10 @@ use tallystick_loadtest::{Cli, Command, LoadError, Mode, Report, run};
 use tallystick_projection::{Follower, Following};
 use tallystick_rpc::{Limits, Services};
 use tokio::net::TcpListener;
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
 
 struct Ticking(Stopwatch);
 
@@ -72,9 +75,10 @@ async fn serve() -> String {
     let following = Following::start(follower, Arc::clone(running.engine().watermark())).unwrap();
     let lookups = following.lookups().clone();
     let services = Services::new(Arc::clone(running.engine()), lookups, Limits::default());
-    let router = services.router(Server::builder());
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving = Server::builder().serve_with_incoming(services.front(Routes::default()), incoming);
     tokio::spawn(async move {
-        let served = router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await;
+        let served = serving.await;
         drop((running, following));
         served.unwrap();
     });

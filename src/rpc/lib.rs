@@ -8,6 +8,7 @@ mod currency;
 mod deadline;
 mod decode;
 mod encode;
+mod front;
 mod gate;
 mod journey;
 mod lookup;
@@ -19,6 +20,7 @@ mod status;
 mod stream;
 
 pub use currency::{Registered, registered, text as currency_text};
+pub use front::Front;
 pub use gate::{Gate, Limits, Usage};
 pub use meter::{Meter, Unmetered};
 pub use service::Services;

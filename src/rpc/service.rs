@@ -1,7 +1,7 @@
 //! Owns: what all services share, and how they are put onto a server. Never: an answer.
 
 use crate::{
-    Gate, Limits, MESSAGE_BYTES_MAX,
+    Front, Gate, Limits, MESSAGE_BYTES_MAX,
     accounts::AccountsFace,
     authorizer::AuthorizerFace,
     deadline::Deadline,
@@ -20,7 +20,7 @@ use tallystick_proto::v1::{
     self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
 };
-use tonic::{Request, Status, transport::server::Router};
+use tonic::{Request, Status, service::Routes};
 
 /// Is what every service asks and is bounded by.
 #[derive(Clone)]
@@ -106,22 +106,19 @@ impl Services {
         self.shared.gate.clone()
     }
 
-    /// Adds every service of `tallystick.v1` to a server.
-    pub fn router(self, mut server: tonic::transport::Server) -> Router {
+    /// Puts every service of `tallystick.v1` and what is in `others` behind one front.
+    pub fn front(self, others: Routes) -> Front {
         let Self { shared, limits } = self;
         let streams = Streams::new(limits.stream_batches_in_flight);
-        let authorizer = AuthorizerFace { shared: shared.clone(), streams };
-        server
-            .add_service(
-                AccountsServer::new(AccountsFace(shared.clone()))
-                    .max_decoding_message_size(MESSAGE_BYTES_MAX),
-            )
-            .add_service(
-                PayeesServer::new(PayeesFace(shared.clone())).max_decoding_message_size(MESSAGE_BYTES_MAX),
-            )
-            .add_service(AuthorizerServer::new(authorizer).max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .add_service(
-                SettlementsServer::new(SettlementsFace(shared)).max_decoding_message_size(MESSAGE_BYTES_MAX),
-            )
+        let authorizer = AuthorizerServer::new(AuthorizerFace { shared: shared.clone(), streams })
+            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let accounts = AccountsServer::new(AccountsFace(shared.clone()));
+        let payees = PayeesServer::new(PayeesFace(shared.clone()));
+        let settlements = SettlementsServer::new(SettlementsFace(shared));
+        let others = others
+            .add_service(accounts.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(payees.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(settlements.max_decoding_message_size(MESSAGE_BYTES_MAX));
+        Front::new(authorizer, others)
     }
 }

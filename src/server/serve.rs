@@ -13,7 +13,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tallystick_core::Clock as _;
 use tallystick_engine::{Engine, Parts, Running};
 use tallystick_projection::{Follower, Following};
-use tallystick_rpc::{Gate, Services};
+use tallystick_rpc::{Front, Gate, Services};
 use tallystick_store::{Store, StoreOptions};
 use tokio::{
     net::TcpListener,
@@ -21,7 +21,7 @@ use tokio::{
     task::{AbortHandle, JoinHandle, spawn_blocking},
     time::{sleep, timeout},
 };
-use tonic::transport::server::Router;
+use tonic::service::Routes;
 use tonic_health::{
     pb::health_server::HealthServer,
     server::{HealthReporter, HealthService},
@@ -57,7 +57,7 @@ impl From<TcpListener> for Listeners {
 pub struct App {
     listener: TcpListener,
     ops: Option<OpsListener>,
-    router: Router,
+    front: Front,
     following: Following,
     running: Running,
     gate: Gate,
@@ -102,12 +102,12 @@ impl App {
         let services =
             Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits()).metered(metrics);
         let gate = services.gate();
-        let router = router(services, reporter)?;
+        let front = front(services, reporter)?;
         let engine = Arc::clone(running.engine());
         let lag = Box::new(move || Some(lookups.lag(engine.durable_seq())));
         seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), Some(lag)));
         readiness.regain(Unready::Starting).await;
-        Ok(Self { listener, ops, router, following, running, gate, readiness, bell, clock, config })
+        Ok(Self { listener, ops, front, following, running, gate, readiness, bell, clock, config })
     }
 
     /// Returns where callers connect.
@@ -139,7 +139,8 @@ impl App {
         let (close, closed) = oneshot::channel::<()>();
         // Dropping `close` closes too: nobody is left who could.
         let closed = async { drop(closed.await) };
-        let mut serving: Serving = tokio::spawn(self.router.serve_with_incoming_shutdown(incoming, closed));
+        let serving = transport::server().serve_with_incoming_shutdown(self.front, incoming, closed);
+        let mut serving: Serving = tokio::spawn(serving);
         let drain = Drain { gate: self.gate, readiness: self.readiness, limit: self.config.drain_timeout };
         let end = tokio::select! {
             () = shutdown => drain.run(close, &mut serving, &mut self.bell).await,
@@ -233,7 +234,7 @@ fn open(
 }
 
 /// Adds health and reflection to our own services.
-fn router(services: Services, reporter: HealthReporter) -> Result<Router, ServeFault> {
+fn front(services: Services, reporter: HealthReporter) -> Result<Front, ServeFault> {
     let describe = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(tallystick_proto::DESCRIPTORS)
@@ -242,7 +243,7 @@ fn router(services: Services, reporter: HealthReporter) -> Result<Router, ServeF
     // Tools in wide use still ask in the older version.
     let (v1, v1alpha) = (describe().build_v1()?, describe().build_v1alpha()?);
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
-    Ok(services.router(transport::server()).add_service(health).add_service(v1).add_service(v1alpha))
+    Ok(services.front(Routes::new(health).add_service(v1).add_service(v1alpha)))
 }
 
 struct Drain {

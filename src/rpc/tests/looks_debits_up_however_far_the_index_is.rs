@@ -25,6 +25,7 @@ use tallystick_rpc::{Limits, Services};
 use tokio::net::TcpListener;
 use tonic::{
     Code, Request, Status,
+    service::Routes,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
 
@@ -77,8 +78,9 @@ impl World {
         let services = Services::new(Arc::clone(running.engine()), follower.lookups(), Limits::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = services.router(Server::builder());
-        tokio::spawn(async move { router.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap() });
+        let front = services.front(Routes::default());
+        let serving = Server::builder().serve_with_incoming(front, TcpIncoming::from(listener));
+        tokio::spawn(async move { serving.await.unwrap() });
         let channel = Endpoint::try_from(format!("http://{address}")).unwrap().connect().await.unwrap();
         let (session_id, payee_id) = stage(&channel).await;
         Self { channel, running, follower: Some(follower), following: None, session_id, payee_id }
