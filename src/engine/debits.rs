@@ -39,7 +39,6 @@ impl Engine {
         let (hold, done) = self.hold(command.session.partition()).debit(command);
         let result = done.and_then(|done| hold.answer(command, &done));
         let last_seq = hold.end();
-        self.wake_committer();
         // A replay shows what remains now, so it waits for everything that this depends on.
         let seq = match &result {
             Ok(answer) if !answer.replayed => answer.seq,
@@ -47,7 +46,7 @@ impl Engine {
         };
         match result {
             Err(Refusal::UnknownSession) => self.retired_or_unknown(command.session, last_seq),
-            other => self.ticket(seq, other.map_err(Fault::from)),
+            other => self.leading_ticket(seq, other.map_err(Fault::from)),
         }
     }
 
@@ -284,8 +283,11 @@ impl<'a> Hold<'a> {
     fn end(self) -> u64 {
         let last_seq = self.shard.last_seq;
         drop(self.shard);
-        for partition in self.settled {
-            self.engine.deliver(partition);
+        for partition in &self.settled {
+            self.engine.deliver(*partition);
+        }
+        if !self.settled.is_empty() {
+            self.engine.wake_committer();
         }
         last_seq
     }

@@ -6,24 +6,24 @@
 //! lane. So the order of seqs is the order of decisions, also between shards: what one decision saw of another has a
 //! smaller seq. The committer only ever takes the unbroken beginning of what the lanes hold.
 
-use crate::{Events, Fault, Options, Parts, Ticket, shard::Shard};
+use crate::{Events, Fault, Options, Parts, Ticket, commit::Committer, shard::Shard};
 use crossbeam_utils::CachePadded;
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::Thread,
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
-use tallystick_journal::{Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
+use tallystick_journal::{Chain, Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
+
+/// Is the shards, each on cache lines of its own.
+pub(crate) type Shards = [CachePadded<Mutex<Shard>>];
 
 /// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
 #[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
 pub struct Engine {
-    pub(crate) shards: Box<[CachePadded<Mutex<Shard>>]>,
+    pub(crate) shards: Arc<Shards>,
     /// The last seq drawn.
-    pub(crate) last_seq: CachePadded<AtomicU64>,
+    pub(crate) last_seq: Arc<CachePadded<AtomicU64>>,
     pub(crate) watermark: Arc<Watermark>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) checkpoints: Arc<dyn Checkpoints>,
@@ -42,8 +42,7 @@ pub struct Engine {
     /// One a partition: who delivers its outbox does so alone, in order.
     pub(crate) postmen: Box<[Mutex<()>]>,
     checkpointing: Mutex<()>,
-    committer: OnceLock<Thread>,
-    pub(crate) committer_woken: AtomicBool,
+    pub(crate) committer: Arc<Committer>,
     pub(crate) sweeper_paused: AtomicBool,
 }
 
@@ -63,7 +62,7 @@ pub struct EngineStats {
 }
 
 /// Stops the process: a shard's state can no longer be trusted, since a bug was hit while it was being changed.
-fn stop_after_bug() -> ! {
+pub(crate) fn stop_after_bug() -> ! {
     std::process::abort()
 }
 
@@ -72,15 +71,20 @@ impl Engine {
         parts: Parts,
         options: Options,
         shards: Vec<Shard>,
-        last_seq: u64,
+        chain: Chain,
         time_floor: Time,
     ) -> Self {
         let seed = shards.first().map(|shard| shard.partition(0).seed()).unwrap_or_default();
-        let padded = shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard)));
+        let shards: Arc<Shards> =
+            shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect();
+        let watermark = Arc::new(Watermark::new(chain.last_seq()));
+        let last_seq = Arc::new(CachePadded::new(AtomicU64::new(chain.last_seq())));
+        let (told, grouped) = ((&parts.journal, &parts.events), (options.group_bytes, chain));
+        let committer = Committer::new(&shards, told, &watermark, &last_seq, grouped);
         Self {
-            shards: padded.collect(),
-            last_seq: CachePadded::new(AtomicU64::new(last_seq)),
-            watermark: Arc::new(Watermark::new(last_seq)),
+            shards,
+            last_seq,
+            watermark,
             journal: parts.journal,
             checkpoints: parts.checkpoints,
             tables: parts.tables,
@@ -94,8 +98,7 @@ impl Engine {
             filings: (0..PARTITIONS).map(|_| AtomicU64::new(0)).collect(),
             postmen: (0..PARTITIONS).map(|_| Mutex::new(())).collect(),
             checkpointing: Mutex::new(()),
-            committer: OnceLock::new(),
-            committer_woken: AtomicBool::new(false),
+            committer: Arc::new(committer),
             sweeper_paused: AtomicBool::new(false),
         }
     }
@@ -186,21 +189,17 @@ impl Engine {
 
     /// Lets the committer know that there is something in a lane. Called after the lock is released.
     pub(crate) fn wake_committer(&self) {
-        if !self.committer_woken.swap(true, Ordering::AcqRel)
-            && let Some(thread) = self.committer.get()
-        {
-            thread.unpark();
-        }
-    }
-
-    pub(crate) fn set_committer(&self, thread: Thread) {
-        // A second committer would be a bug of `running`; the first one stays.
-        let _ = self.committer.set(thread);
+        self.committer.wake();
     }
 
     /// Makes an answer that depends on `seq`.
     pub(crate) fn ticket<T>(&self, seq: u64, value: Result<T, Fault>) -> Ticket<T> {
         Ticket::new(seq, value, &self.watermark)
+    }
+
+    /// As `ticket`, for one answer that somebody waits for: who waits may lead the commit, and nobody was woken to do it.
+    pub(crate) fn leading_ticket<T>(&self, seq: u64, value: Result<T, Fault>) -> Ticket<T> {
+        Ticket::leading(seq, value, &self.watermark, &self.committer)
     }
 
     /// Makes a refusal that depends on nothing that was decided.

@@ -1,7 +1,7 @@
 //! Owns: an engine's life: recovery, its threads (committer, sweeper, checkpointer), and the orderly end.
 //! Never: a process's exit; the composition root listens to `Events` and decides.
 
-use crate::{Engine, Options, Parts, RecoverySummary, commit::Committer, recovery};
+use crate::{Engine, Options, Parts, RecoverySummary, recovery};
 use std::{
     fmt, io,
     sync::{
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{PARTITIONS, payee::Notice};
-use tallystick_journal::{Floor, StorageFault, TrimStep};
+use tallystick_journal::{StorageFault, TrimStep};
 
 /// Bounds the sessions of one partition settled in one round of the sweeper.
 const SWEEP_MOST: usize = 64;
@@ -87,7 +87,6 @@ pub struct Running {
     committer_stop: Arc<Stop>,
     workers: Vec<JoinHandle<()>>,
     committer: Option<JoinHandle<()>>,
-    floor: Arc<Mutex<Floor>>,
 }
 
 impl Running {
@@ -101,19 +100,17 @@ impl Running {
         }
         let recovered = recovery::recover(&parts, &options)?;
         parts.events.recovered(&recovered.summary);
-        let (last_seq, covered, shard_count) =
-            (recovered.chain.last_seq(), recovered.covered, options.shards);
-        let engine = Arc::new(Engine::new(parts, options, recovered.shards, last_seq, recovered.time_floor));
-        let committer = Committer::new(recovered.chain, shard_count);
+        let covered = recovered.covered;
+        let engine =
+            Arc::new(Engine::new(parts, options, recovered.shards, recovered.chain, recovered.time_floor));
         let mut running = Self {
             engine,
             workers_stop: Arc::default(),
             committer_stop: Arc::default(),
             workers: Vec::new(),
             committer: None,
-            floor: Arc::new(Mutex::new(committer.floor())),
         };
-        running.start_committer(committer)?;
+        running.start_committer()?;
         running.engine.finish_what_a_crash_left();
         running.start_sweeper()?;
         running.start_checkpointer(covered)?;
@@ -127,20 +124,16 @@ impl Running {
 
     /// Makes a checkpoint now. *Errors*: the disk's.
     pub fn checkpoint(&self) -> Result<crate::CheckpointSummary, StorageFault> {
-        checkpoint(&self.engine, &self.floor)
+        checkpoint(&self.engine)
     }
 
-    fn start_committer(&mut self, mut committer: Committer) -> Result<(), StartFault> {
-        let (engine, stop, floor) =
-            (Arc::clone(&self.engine), Arc::clone(&self.committer_stop), Arc::clone(&self.floor));
-        let work = move || {
-            let publish =
-                |committed: Floor| *floor.lock().unwrap_or_else(PoisonError::into_inner) = committed;
+    fn start_committer(&mut self) -> Result<(), StartFault> {
+        let (committer, stop) = (Arc::clone(&self.engine.committer), Arc::clone(&self.committer_stop));
+        let handle = spawn("committer", move || {
             // A fault has been told to everyone who waits and to `Events`; there is nothing left to commit with.
-            let _ = committer.run(&engine, || stop.is_told(), publish);
-        };
-        let handle = spawn("committer", work)?;
-        self.engine.set_committer(handle.thread().clone());
+            let _ = committer.run(|| stop.is_told());
+        })?;
+        self.engine.committer.set_thread(handle.thread().clone());
         self.committer = Some(handle);
         Ok(())
     }
@@ -161,7 +154,6 @@ impl Running {
     /// `covered`: up to here no partition needs the journal. What recovery had to read counts like what came since.
     fn start_checkpointer(&mut self, mut covered: u64) -> Result<(), StartFault> {
         let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
-        let floor = Arc::clone(&self.floor);
         self.workers.push(spawn("checkpointer", move || {
             while !stop.wait(CHECKPOINT_LOOK) {
                 if engine.watermark.durable() - covered < engine.options.checkpoint_records
@@ -169,7 +161,7 @@ impl Running {
                 {
                     continue;
                 }
-                match checkpoint(&engine, &floor) {
+                match checkpoint(&engine) {
                     Ok(summary) => {
                         covered = summary.covered_seq;
                         // The stored floor's own group stays, however far the chain has come since; so does what a
@@ -226,8 +218,8 @@ fn join(handle: JoinHandle<()>) {
     let _ = handle.join();
 }
 
-fn checkpoint(engine: &Engine, floor: &Mutex<Floor>) -> Result<crate::CheckpointSummary, StorageFault> {
-    engine.checkpoint(|| *floor.lock().unwrap_or_else(PoisonError::into_inner))
+fn checkpoint(engine: &Engine) -> Result<crate::CheckpointSummary, StorageFault> {
+    engine.checkpoint(|| engine.committer.floor())
 }
 
 /// Gives old journal back, a step at a time.

@@ -156,17 +156,18 @@ fn one_durable_group_does_not_speak_for_the_next() {
     s.journal.set(Gate::Shut);
     let knocks = || s.journal.knocks.load(Ordering::SeqCst);
     let before = knocks();
-    let mut first = pending("a debit", s.debit(&by_key(s.session, s.payee, 1, "k")));
+    // A batch wakes the committer's thread; who waits for a single debit would lead its commit, and stand at the gate.
+    let mut first = pending("a batch", s.debit_batch(&[by_key(s.session, s.payee, 1, "k")]));
     // The first group is made, and waits at the gate: what is decided now is in the next.
     while knocks() == before {
         thread::yield_now();
     }
-    let second = pending("a debit", s.debit(&by_key(s.session, s.payee, 1, "l")));
+    let second = pending("a batch", s.debit_batch(&[by_key(s.session, s.payee, 1, "l")]));
     s.journal.set(Gate::Once);
     while ask(&mut first).is_pending() {
         thread::yield_now();
     }
-    let second = pending("a debit whose group is not written", second);
+    let second = pending("a batch whose group is not written", second);
     assert_eq!(s.stats().durable_seq + 1, second.seq());
     s.journal.set(Gate::Open);
     assert!(second.wait().is_ok());
@@ -212,5 +213,19 @@ fn after_the_power_is_back_the_same_key_tells_what_became_of_it() {
         let again = world.debit(session, payee, 60, "k");
         assert_eq!((again.replayed, code(&again)), (landed, None));
         assert_eq!(again.remaining.nanos(), 39);
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_becomes_durable_too() {
+    let s = scene();
+    for polls in 0..2 {
+        let mut dropped = s.debit(&by_key(s.session, s.payee, 1, if polls == 0 { "k" } else { "l" }));
+        for _ in 0..polls {
+            assert!(ask(&mut dropped).is_pending());
+        }
+        let seq = dropped.seq();
+        drop(dropped);
+        assert_eq!(s.watermark().wait(seq), Ok(()));
     }
 }
