@@ -39,6 +39,19 @@ pub struct LoadArgs {
     #[arg(long, default_value = "127.0.0.1:7878", value_name = "HOST:PORT")]
     pub addr: String,
 
+    /// What speaks to the server.
+    #[arg(long, value_enum, default_value_t = Driver::Lean)]
+    pub driver: Driver,
+
+    /// Threads that the load runs on. Without it one with the lean driver, and one a core with the client.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
+
+    /// Lean single calls: number the debits of each session rather than give each debit a key. Then a session has one call on its way at
+    /// a time.
+    #[arg(long)]
+    pub numbered: bool,
+
     /// Connections; each is one HTTP/2 channel, and with streams one writer.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     pub connections: u32,
@@ -60,8 +73,8 @@ pub struct LoadArgs {
     #[arg(long, default_value_t = 1, requires = "rate")]
     pub seed: u64,
 
-    /// Open loop: calls or messages begun and not yet answered, over all connections. Arrivals beyond it wait, and their
-    /// wait is in their latency.
+    /// Open loop: calls or messages begun and not yet answered, over all connections (with the lean driver each has its equal
+    /// part, and at least one). Arrivals beyond it wait, and their wait is in their latency.
     #[arg(long, default_value_t = 4_096, requires = "rate",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub outstanding_max: u32,
@@ -120,6 +133,14 @@ pub struct SuiteArgs {
     #[arg(long, env = "TALLYSTICK_ADDR", default_value = "127.0.0.1:7878", value_name = "HOST:PORT")]
     pub addr: String,
 
+    /// What speaks to the server.
+    #[arg(long, value_enum, default_value_t = Driver::Lean)]
+    pub driver: Driver,
+
+    /// Threads that the load runs on. Without it one with the lean driver, and one a core with the client.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
+
     /// How long each run is measured.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: u32,
@@ -175,6 +196,15 @@ pub struct AuditArgs {
     pub report: Option<PathBuf>,
 }
 
+/// Names what speaks to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Driver {
+    /// Bytes written and read in place: the least that a generator takes from a server on the same machine.
+    Lean,
+    /// The Rust client, as its users have it.
+    Client,
+}
+
 /// Names the ways to space arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Arrivals {
@@ -223,6 +253,39 @@ impl Mode {
         match self {
             Self::Unary | Self::Stream => 1,
             Self::Batch { debits } => debits,
+        }
+    }
+}
+
+impl Driver {
+    /// Returns the driver's word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lean => "lean",
+            Self::Client => "client",
+        }
+    }
+
+    fn threads(self, asked: Option<u32>) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        match (asked, self) {
+            (Some(asked), _) => asked as usize,
+            (None, Self::Lean) => 1,
+            (None, Self::Client) => cores(),
+        }
+    }
+}
+
+impl Command {
+    /// Returns how many threads it is to run on.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        match self {
+            Self::Unary(args) | Self::Stream(args) => args.driver.threads(args.threads),
+            Self::Batch(BatchArgs { load, .. }) => load.driver.threads(load.threads),
+            Self::Suite(args) => args.driver.threads(args.threads),
+            Self::Stage(_) | Self::Audit(_) => 1,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Owns: the loops of one run, closed or open, from the first connection to the last answer. Never: knows what the figures
 //! should be.
 
+mod lean;
 mod ledger;
 mod measures;
 mod pacer;
@@ -14,7 +15,7 @@ pub(crate) use ledger::Ledger;
 pub(crate) use measures::Landed;
 pub(crate) use measures::{Measures, ON_TIME};
 
-use crate::{LoadArgs, LoadError, Mode, progress::Progress, schedule::Schedule, stage::Stage};
+use crate::{Driver, LoadArgs, LoadError, Mode, progress::Progress, schedule::Schedule, stage::Stage};
 use pacer::Pacer;
 use share::Share;
 use source::Source;
@@ -26,7 +27,7 @@ use tokio::{
 };
 
 /// A writer has no more debits on their way than about this, and more messages would wait in its hands.
-const WRITER_DEBITS: u32 = 65_536;
+const UNANSWERED_MAX: u32 = 65_536;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// What one run heard.
@@ -54,8 +55,22 @@ impl Loop {
     }
 }
 
-/// Runs all loops for as long as asked, and until every answer was heard.
+/// Runs the load as the driver does that was asked for.
 pub(crate) async fn load(
+    mode: Mode,
+    args: &LoadArgs,
+    seed: u64,
+    stage: &Arc<Stage>,
+) -> Result<Heard, LoadError> {
+    match args.driver {
+        Driver::Lean => lean::load(mode, args, seed, stage).await,
+        Driver::Client if args.numbered => Err(LoadError::Unfit("only the lean driver numbers single calls")),
+        Driver::Client => load_through_client(mode, args, seed, stage).await,
+    }
+}
+
+/// Runs all loops for as long as asked, and until every answer was heard.
+async fn load_through_client(
     mode: Mode,
     args: &LoadArgs,
     seed: u64,
@@ -127,7 +142,7 @@ async fn connect(mode: Mode, args: &LoadArgs) -> Result<Vec<End>, LoadError> {
             (Mode::Unary, Some(_)) => ends.push(End { client, writer: None, places: args.outstanding_max }),
             (Mode::Stream | Mode::Batch { .. }, rate) => {
                 let places = rate.map_or(args.in_flight, |_| args.outstanding_max);
-                let in_flight_max = places.min(WRITER_DEBITS / mode.debits_per_message() + 1) as usize;
+                let in_flight_max = places.min(UNANSWERED_MAX / mode.debits_per_message() + 1) as usize;
                 let options = WriterOptions { in_flight_max, ..WriterOptions::default() };
                 let writer = client.writer(options).await.map_err(LoadError::call("open a stream"))?;
                 ends.push(End { client, writer: Some(writer), places });

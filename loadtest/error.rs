@@ -36,6 +36,17 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A connection of the lean driver failed.
+    #[error("cannot {doing}: {reason}")]
+    Wire {
+        /// What was tried.
+        doing: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
+    /// What was asked for does not go together.
+    #[error("{0}")]
+    Unfit(&'static str),
     /// The thread that keeps the schedule ended before the schedule did.
     #[error("the schedule's thread has stopped")]
     Pacer,
@@ -44,6 +55,10 @@ pub enum LoadError {
 impl LoadError {
     pub(crate) fn call(doing: &'static str) -> impl FnOnce(ClientError) -> Self {
         move |source| Self::Call { doing, source }
+    }
+
+    pub(crate) fn wire(doing: &'static str, reason: impl ToString) -> Self {
+        Self::Wire { doing, reason: reason.to_string() }
     }
 
     pub(crate) fn answer(doing: &'static str, found: impl Into<String>) -> Self {

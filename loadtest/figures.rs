@@ -147,7 +147,14 @@ mod tests {
         for nth in 0..1_000 {
             let intended = Duration::from_millis(nth);
             let (free, began) = (intended + free_after, intended + began_after);
-            measures.add(Landed { intended, free, began, heard: intended + heard_after, debit_count: 1 });
+            measures.add(Landed {
+                intended,
+                free,
+                began,
+                heard: intended + heard_after,
+                message_count: 1,
+                debit_count: 1,
+            });
         }
         Kept::new(&measures, SECOND)
     }

@@ -4,8 +4,11 @@
 //! NOTE: two loops, for two questions. The *closed* one sends again only when an answer came: it shows the most that a
 //! server can do with so many in flight, and understates what callers wait under overload, since it asks less then. The
 //! *open* one keeps to a schedule whatever the answers do, and measures from the intended start: it shows what callers
-//! wait at a given rate. What keeps an open loop honest is in `drive/pacer.rs`; a run that could not keep its schedule
+//! wait at a given rate. What keeps an open loop honest is in `drive/lean/pace.rs` and `drive/pacer.rs`; a run that could not keep its schedule
 //! says so.
+//!
+//! NOTE: two drivers: the *lean* one shows what the server can do, the *client* what a user of the Rust client gets out of a
+//! machine that both share.
 
 mod args;
 mod audit;
@@ -19,7 +22,7 @@ mod schedule;
 mod stage;
 mod suite;
 
-pub use args::{Arrivals, AuditArgs, BatchArgs, Cli, Command, LoadArgs, Mode, StageArgs, SuiteArgs};
+pub use args::{Arrivals, AuditArgs, BatchArgs, Cli, Command, Driver, LoadArgs, Mode, StageArgs, SuiteArgs};
 pub use error::LoadError;
 pub use ghz::{Ghz, audit as audit_ghz, stage as stage_for_ghz};
 pub use report::Report;

@@ -5,10 +5,16 @@ use std::{fmt::Display, io::Write as _, process::ExitCode};
 use tallystick_loadtest::{
     Cli, Command, LoadArgs, LoadError, Mode, audit_ghz, run, run_suite, stage_for_ghz,
 };
+use tokio::runtime::{Builder, Runtime};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match obey(Cli::parse().command).await {
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let done =
+        runtime(command.threads()).map_err(LoadError::Io).and_then(|runtime| runtime.block_on(obey(command)));
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -16,6 +22,14 @@ async fn main() -> ExitCode {
             drop(writeln!(std::io::stderr().lock(), "error: {error}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Makes a runtime of so many threads, of which one is this.
+fn runtime(threads: usize) -> std::io::Result<Runtime> {
+    match threads {
+        0 | 1 => Builder::new_current_thread().enable_all().build(),
+        more => Builder::new_multi_thread().worker_threads(more).enable_all().build(),
     }
 }
 

@@ -16,6 +16,10 @@ use tallystick_client::v1::Durability;
 #[derive(Debug, Serialize)]
 pub struct Report {
     mode: &'static str,
+    /// "lean", or "client": the Rust client, as its users have it.
+    driver: &'static str,
+    /// Lean single calls: whether each debit had a number, and no key.
+    numbered: bool,
     /// "closed": latencies are understated under overload. "open": they count from the intended start.
     r#loop: &'static str,
     /// Open loop: "constant" or "poisson", and what the latter is drawn from.
@@ -77,6 +81,8 @@ impl Report {
         let open = args.rate.is_some();
         Self {
             mode: mode.as_str(),
+            driver: args.driver.as_str(),
+            numbered: args.numbered,
             r#loop: if open { "open" } else { "closed" },
             arrivals: args.rate.map(|_| args.arrivals.as_str()),
             seed: args.rate.map(|_| args.seed),
@@ -176,10 +182,11 @@ impl Report {
             (_, _, _, in_flight) => format!("{} in flight on each", in_flight.unwrap_or(0)),
         };
         format!(
-            "{} ({} loop): {} connections, {pace}, {} debits each, {} sessions, {} s after {} s of warm-up, \
+            "{} ({} loop, {} driver): {} connections, {pace}, {} debits each, {} sessions, {} s after {} s of warm-up, \
              durability {}, {} cores",
             self.mode,
             self.r#loop,
+            self.driver,
             self.connections,
             self.debits_per_message,
             self.sessions,

@@ -57,6 +57,7 @@ pub async fn run(args: &SuiteArgs, show: impl Fn(&Report)) -> Result<Suite, Load
     for shape in SHAPES {
         let load = LoadArgs {
             addr: args.addr.clone(),
+            driver: args.driver,
             connections: shape.connections,
             in_flight: shape.in_flight,
             seconds: args.seconds,

@@ -46,15 +46,28 @@ impl Ledger {
     }
 
     pub(super) fn approve(&self, debit: &Debit, replayed: bool) {
-        let line = &self.lines[debit.session * self.payee_count + debit.payee];
-        line.approved_nanos.fetch_add(debit.amount_nanos, Relaxed);
-        line.debit_count.fetch_add(1, Relaxed);
-        self.replayed.fetch_add(replayed.into(), Relaxed);
+        self.add(debit.session, debit.payee, debit.amount_nanos, 1);
+        self.add_replayed(replayed.into());
     }
 
     pub(super) fn decline(&self, replayed: bool) {
-        self.declined.fetch_add(1, Relaxed);
-        self.replayed.fetch_add(replayed.into(), Relaxed);
+        self.add_declined(1);
+        self.add_replayed(replayed.into());
+    }
+
+    /// Adds approvals that were added up before; session and payee are places in the stage.
+    pub(super) fn add(&self, session: usize, payee: usize, approved_nanos: u64, debit_count: u64) {
+        let line = &self.lines[session * self.payee_count + payee];
+        line.approved_nanos.fetch_add(approved_nanos, Relaxed);
+        line.debit_count.fetch_add(debit_count, Relaxed);
+    }
+
+    pub(super) fn add_declined(&self, count: u64) {
+        self.declined.fetch_add(count, Relaxed);
+    }
+
+    pub(super) fn add_replayed(&self, count: u64) {
+        self.replayed.fetch_add(count, Relaxed);
     }
 
     /// Notes how durable the server says its answers are; all say the same.

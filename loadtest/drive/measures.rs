@@ -10,7 +10,7 @@ pub(crate) const ON_TIME: Duration = Duration::from_millis(1);
 const HOUR_US: u64 = 3_600_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
 
-/// Is one call or message from its intended start to its answer. Times count from the start of the run.
+/// Is a call or message from its intended start to its answer. Times count from the start of the run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Landed {
     /// When it should have begun; in a closed loop, when it did.
@@ -21,7 +21,9 @@ pub(crate) struct Landed {
     pub(crate) began: Duration,
     /// When its answer was heard.
     pub(crate) heard: Duration,
-    /// Debits in it.
+    /// How many began and were heard together: 1, or more if they share all of the above.
+    pub(crate) message_count: u64,
+    /// Debits in them.
     pub(crate) debit_count: u64,
 }
 
@@ -66,23 +68,23 @@ impl Measures {
         })
     }
 
-    /// Takes one call or message; those intended for the warm-up are left out.
+    /// Takes a call or message; those intended for the warm-up are left out.
     pub(crate) fn add(&mut self, landed: Landed) {
-        let Landed { intended, free, began, heard, debit_count } = landed;
+        let Landed { intended, free, began, heard, message_count, debit_count } = landed;
         if intended < self.warmup {
             return;
         }
         let start_lag = began.saturating_sub(intended);
         let sender_lag = began.saturating_sub(intended.max(free));
-        self.message_count += 1;
+        self.message_count += message_count;
         self.debit_count += debit_count;
         self.last_heard = self.last_heard.max(heard);
         self.latency_us.saturating_record_n(micros(heard.saturating_sub(intended)), debit_count);
-        self.start_lag_us.saturating_record(micros(start_lag));
-        self.sender_lag_us.saturating_record(micros(sender_lag));
-        self.held_count += u64::from(free > intended);
-        self.late_count += u64::from(start_lag > ON_TIME);
-        self.sender_late_count += u64::from(sender_lag > ON_TIME);
+        self.start_lag_us.saturating_record_n(micros(start_lag), message_count);
+        self.sender_lag_us.saturating_record_n(micros(sender_lag), message_count);
+        self.held_count += if free > intended { message_count } else { 0 };
+        self.late_count += if start_lag > ON_TIME { message_count } else { 0 };
+        self.sender_late_count += if sender_lag > ON_TIME { message_count } else { 0 };
     }
 
     pub(crate) fn merge(&mut self, other: &Self) -> Result<(), LoadError> {
@@ -126,6 +128,7 @@ mod tests {
             free: MS * free,
             began: MS * began,
             heard: MS * heard,
+            message_count: 1,
             debit_count: 10,
         }
     }

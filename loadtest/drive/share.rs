@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tallystick_client::{PayeeId, SessionId};
 
 /// What a debit asks for at least: one generated token.
-const AMOUNT_NANOS: u64 = 600;
+pub(super) const AMOUNT_NANOS: u64 = 600;
 /// How many amounts there are, so that answers mixed up between debits do not add up to the same.
-const AMOUNT_COUNT: usize = 7;
+pub(super) const AMOUNT_COUNT: usize = 7;
 
 /// Says which debits one loop sends.
 #[derive(Clone, Debug)]
@@ -31,12 +31,22 @@ pub(super) struct Debit {
 impl Share {
     /// Returns the loop's nth debit.
     pub(super) fn debit(&self, nth: usize) -> Debit {
-        let sessions = self.stage.sessions.len();
-        let first = self.first % sessions;
-        let own = sessions.saturating_sub(first).div_ceil(self.step).max(1);
-        let session = (first + nth % own * self.step).min(sessions - 1);
+        let own = self.own_count();
+        let session = self.own_session(nth % own);
         let amount_nanos = AMOUNT_NANOS + (nth % AMOUNT_COUNT) as u64;
         Debit { session, payee: nth / own % self.stage.payees.len(), amount_nanos }
+    }
+
+    /// Returns how many sessions are the loop's.
+    pub(super) fn own_count(&self) -> usize {
+        let sessions = self.stage.sessions.len();
+        sessions.saturating_sub(self.first % sessions).div_ceil(self.step).max(1)
+    }
+
+    /// Returns the stage's place of one of the loop's sessions.
+    pub(super) fn own_session(&self, nth: usize) -> usize {
+        let sessions = self.stage.sessions.len();
+        (self.first % sessions + nth * self.step).min(sessions - 1)
     }
 
     pub(super) fn session(&self, debit: &Debit) -> &SessionId {

@@ -85,7 +85,7 @@ async fn hear(each: Loop, mut landings: mpsc::Receiver<Flight>) -> Result<Measur
                 }
             }
         }
-        measures.add(Landed { intended, free, began, heard, debit_count: count as u64 });
+        measures.add(Landed { intended, free, began, heard, message_count: 1, debit_count: count as u64 });
     }
     Ok(measures)
 }

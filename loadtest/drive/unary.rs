@@ -61,7 +61,14 @@ impl Loop {
                 return Err(LoadError::answer("authorize a debit", found));
             }
         }
-        Ok(Landed { intended: start.intended, free: start.free, began, heard, debit_count: 1 })
+        Ok(Landed {
+            intended: start.intended,
+            free: start.free,
+            began,
+            heard,
+            message_count: 1,
+            debit_count: 1,
+        })
     }
 
     async fn ask(&self, debit: &Debit, nth: usize) -> Result<Decision, LoadError> {
