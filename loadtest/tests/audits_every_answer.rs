@@ -17,7 +17,7 @@ use tallystick_client::{
     Client, Stopwatch,
     v1::{
         AuthorizeRequest, ListAccountsRequest, ListPayeesRequest, ListSessionsRequest, Outcome,
-        authorize_request::Intent,
+        SettleRequest, authorize_request::Intent,
     },
 };
 use tallystick_core::{Clock, IdSource, Time};
@@ -107,6 +107,11 @@ async fn an_open_loop_hears_an_answer_to_every_arrival_of_its_schedule() {
         // A bound of one: every arrival waits for the one before, and none is dropped.
         ("unary --rate 2000 --outstanding-max 1", 2_000),
         ("stream --rate 2000 --outstanding-max 1", 2_000),
+        ("unary --rate 500 --numbered", 500),
+        ("unary --rate 200 --driver client", 200),
+        ("stream --rate 500 --driver client", 500),
+        ("batch --rate 50 --batch 20 --driver client", 1_000),
+        ("stream --rate 2000 --outstanding-max 1 --driver client", 2_000),
     ] {
         let report = load(&address, words).await.unwrap();
         assert!(report.is_clean(), "{}", report.table());
@@ -122,6 +127,11 @@ async fn closed_loops_and_poisson_arrivals_are_audited_too() {
         "stream --in-flight 16",
         "batch --in-flight 2 --batch 100",
         "unary --rate 300 --arrivals poisson --seed 5",
+        // More on their way than there are sessions.
+        "unary --in-flight 9 --numbered",
+        "unary --in-flight 4 --driver client",
+        "stream --in-flight 16 --driver client",
+        "batch --in-flight 2 --batch 100 --driver client",
     ] {
         let report = load(&address, words).await.unwrap();
         assert!(report.is_clean(), "{}", report.table());
@@ -133,11 +143,28 @@ async fn closed_loops_and_poisson_arrivals_are_audited_too() {
 async fn declines_are_answers_and_pay_nothing() {
     let address = serve().await;
     // Six sessions with room for nine debits of 600 to 606 nanos each.
-    for words in ["unary --rate 200 --cap-nanos 5500", "stream --rate 200 --cap-nanos 5500"] {
+    for words in [
+        "unary --rate 200 --cap-nanos 5500",
+        "unary --rate 200 --cap-nanos 5500 --numbered",
+        "stream --rate 200 --cap-nanos 5500",
+        "stream --rate 200 --cap-nanos 5500 --driver client",
+    ] {
         let report = load(&address, words).await.unwrap();
         assert!(report.is_clean(), "{}", report.table());
         assert_eq!(report.audited(), (54, 146, 0), "{words}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_lean_driver_cannot_go_on_from_ends_the_run() {
+    let address = serve().await;
+    let failed = load(&address, "unary --in-flight 1 --numbered --driver client").await.unwrap_err();
+    assert!(matches!(failed, LoadError::Unfit(_)), "{failed}");
+    // Debits of a session that somebody else settles are refused.
+    let stranger = tokio::spawn(settle_one(format!("http://{address}")));
+    let failed = load(&address, "stream --rate 100").await.unwrap_err();
+    stranger.await.unwrap();
+    assert!(matches!(failed, LoadError::Answer { .. }), "{failed}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -154,6 +181,27 @@ async fn one_nano_that_nobody_heard_of_fails_the_run() {
 /// Pays one nano out of the first session that is opened, while the load goes on.
 async fn pay_one_nano(uri: String) {
     let client = Client::connect(&uri).unwrap();
+    let (session_id, payee_id) = first_opened(&client).await;
+    let debit = AuthorizeRequest {
+        session_id,
+        payee_id,
+        amount_nanos: 1,
+        intent: Some(Intent::IdempotencyKey("a stranger's".to_owned())),
+        ..AuthorizeRequest::default()
+    };
+    let decision = client.authorize(debit).await.unwrap().decision.unwrap();
+    assert_eq!(decision.outcome(), Outcome::Approved);
+}
+
+/// Settles the first session that is opened, while the load goes on.
+async fn settle_one(uri: String) {
+    let client = Client::connect(&uri).unwrap();
+    let (session_id, _) = first_opened(&client).await;
+    client.settle(SettleRequest { session_id, ..SettleRequest::default() }).await.unwrap();
+}
+
+/// Waits for a session and a payee.
+async fn first_opened(client: &Client) -> (String, String) {
     loop {
         tokio::time::sleep(Duration::from_millis(2)).await;
         let accounts = client.list_accounts(ListAccountsRequest::default()).await.unwrap().accounts;
@@ -162,16 +210,8 @@ async fn pay_one_nano(uri: String) {
             ListSessionsRequest { account_id: account.account_id.clone(), ..ListSessionsRequest::default() };
         let sessions = client.list_sessions(list).await.unwrap().sessions;
         let payees = client.list_payees(ListPayeesRequest::default()).await.unwrap().payees;
-        let (Some(session), Some(payee)) = (sessions.first(), payees.first()) else { continue };
-        let debit = AuthorizeRequest {
-            session_id: session.session_id.clone(),
-            payee_id: payee.payee_id.clone(),
-            amount_nanos: 1,
-            intent: Some(Intent::IdempotencyKey("a stranger's".to_owned())),
-            ..AuthorizeRequest::default()
-        };
-        let decision = client.authorize(debit).await.unwrap().decision.unwrap();
-        assert_eq!(decision.outcome(), Outcome::Approved);
-        return;
+        if let (Some(session), Some(payee)) = (sessions.first(), payees.first()) {
+            return (session.session_id.clone(), payee.payee_id.clone());
+        }
     }
 }

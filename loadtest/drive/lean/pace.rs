@@ -107,11 +107,11 @@ impl Pace {
             }
     }
 
-    /// Has the task woken when the next arrival is due. Without a place, an answer will wake it.
+    /// Has the task woken when the next arrival is due. What is due already waits for an answer, which will wake it.
     pub(super) fn sleep(&mut self, context: &mut Context<'_>, now: Duration) -> Result<(), LoadError> {
         let Kind::Open { arrivals, timer } = &mut self.kind else { return Ok(()) };
         let Some(intended) = arrivals.peek() else { return Ok(()) };
-        if self.outstanding < self.places {
+        if *intended > now && self.outstanding < self.places {
             let at = (*intended).max(self.began + REST);
             timer.wake_at(context, at, at.saturating_sub(now))?;
         }

@@ -137,8 +137,8 @@ impl Streaming {
     }
 
     /// Takes so many messages as answered.
-    fn land(&mut self, mut messages: u32, now: Duration) -> Result<(), LoadError> {
-        self.pace.land(messages, now);
+    fn land(&mut self, answered: u32, now: Duration) -> Result<(), LoadError> {
+        let mut messages = answered;
         while messages > 0 {
             let Some(flight) = self.flights.front_mut() else {
                 return Err(LoadError::answer("hear an answer", "more than was asked"));
@@ -161,6 +161,7 @@ impl Streaming {
                 self.flights.pop_front();
             }
         }
+        self.pace.land(answered, now);
         Ok(())
     }
 
@@ -310,7 +311,7 @@ impl Debit {
 
     fn done(&mut self) -> &[u8] {
         // At most what there is room for: one byte says it.
-        self.bytes[1] = (self.end - 2) as u8;
+        self.bytes[1] = u8::try_from(self.end - 2).unwrap_or(u8::MAX);
         &self.bytes[..self.end]
     }
 }

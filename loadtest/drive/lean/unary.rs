@@ -258,7 +258,7 @@ impl Intents {
                 // Writing to memory does not fail.
                 let _ = write!(out, "{nth}");
                 // The key is shorter than 128 bytes: one byte says how long it is.
-                out[1] += (out.len() - before) as u8;
+                out[1] += u8::try_from(out.len() - before).unwrap_or(0);
                 *nth += 1;
             }
             Self::Numbers { talk, busy, .. } => {
