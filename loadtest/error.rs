@@ -57,6 +57,7 @@ impl LoadError {
         move |source| Self::Call { doing, source }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "an error is handed over, as to `map_err`")]
     pub(crate) fn wire(doing: &'static str, reason: impl ToString) -> Self {
         Self::Wire { doing, reason: reason.to_string() }
     }

@@ -59,8 +59,8 @@ pub(super) async fn load(
     let mut ends = Vec::new();
     for _ in 0..step {
         ends.push(match mode {
-            Mode::Unary => End::Unary(unary::Caller::open(&args.addr, args.numbered).await?),
-            Mode::Stream | Mode::Batch { .. } => End::Stream(stream::Link::open(&args.addr).await?),
+            Mode::Unary => End::Unary(Box::new(unary::Caller::open(&args.addr, args.numbered).await?)),
+            Mode::Stream | Mode::Batch { .. } => End::Stream(Box::new(stream::Link::open(&args.addr).await?)),
         });
     }
     let clock = Stopwatch::start();
@@ -94,8 +94,8 @@ pub(super) async fn load(
 
 /// Is one connection, ready to be loaded.
 enum End {
-    Unary(unary::Caller),
-    Stream(stream::Link),
+    Unary(Box<unary::Caller>),
+    Stream(Box<stream::Link>),
 }
 
 impl End {

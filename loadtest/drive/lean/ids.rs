@@ -2,6 +2,7 @@
 
 use crate::drive::share::Share;
 use prost::encoding::{encode_varint, encoded_len_varint};
+use tallystick_client::PayeeId;
 
 /// Holds one kind of id as fields of one number, one after the other and then all of them again: as many as are wanted
 /// from any place on are one slice.
@@ -22,7 +23,7 @@ impl Ids {
 
     /// Writes the stage's payees under a field number below 16.
     pub(super) fn payees(share: &Share, field: u8) -> Self {
-        Self::write(field, share.stage.payees.iter().map(|payee| payee.as_str()))
+        Self::write(field, share.stage.payees.iter().map(PayeeId::as_str))
     }
 
     fn write<'a>(field: u8, texts: impl Iterator<Item = &'a str> + Clone) -> Self {

@@ -275,7 +275,7 @@ fn put_length(place: &mut [u8], length: usize) {
     let last = place.len() - 1;
     for (nth, byte) in place.iter_mut().enumerate() {
         let more = if nth < last { 0x80 } else { 0 };
-        *byte = (length >> (7 * nth) & 0x7f) as u8 | more;
+        *byte = u8::try_from(length >> (7 * nth) & 0x7f).unwrap_or(0) | more;
     }
 }
 
