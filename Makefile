@@ -11,8 +11,10 @@ PROFILE := --release --locked
 DEMO_ARGS ?=
 KILL_ROUNDS ?= 200
 LOAD_ARGS ?=
+COMPARE_ARGS ?=
+COMPARE_PROFILE ?= tuned
 
-.PHONY: help demo test kill-test load ghz load-build lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test kill-test load ghz load-build compare lint bench-check setup setup-lint setup-peers format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -44,6 +46,12 @@ load-build: setup
 	cargo build $(PROFILE) -p tallystick-server --bin tallystick
 	cargo build $(PROFILE) -p tallystick-loadtest
 
+# Compiled as `make install` does it: server and load run on the same cores, and the peers' own are optimised C.
+compare: setup-peers ## run the same debits on Redis, PostgreSQL and Tallystick, in turns, audited; figures in target/report/compare.json; COMPARE_ARGS="..." goes to it
+	cargo build --profile $(COMPARE_PROFILE) --locked -p tallystick-server --bin tallystick
+	cargo build --profile $(COMPARE_PROFILE) --locked -p tallystick-compare
+	exec $(CARGO_TARGET_DIR)/$(COMPARE_PROFILE)/tallystick-compare $(COMPARE_ARGS)
+
 bench-check: setup ## run each benchmark once, as a test
 	cargo test $(PROFILE) --workspace --bench '*'
 
@@ -73,3 +81,6 @@ setup:
 
 setup-lint:
 	@.ci/setup --lint
+
+setup-peers:
+	@.ci/setup --peers
