@@ -46,11 +46,11 @@ impl Redis {
     ) -> Result<Turn, CompareError> {
         let (server, mut connection) = Server::start(&self.server, folder, sessions).await?;
         let sized = bench::run(&self.bench, &server, shape, "a", SIZING_CALLS).await?;
-        let warmup = (sized.calls_per_s * pace.warmup.as_secs()).max(1);
+        let warmup = sized.calls_per_s * pace.warmup.as_secs();
         let warm = bench::run(&self.bench, &server, shape, "b", warmup).await?;
-        let measured = (warm.calls_per_s * pace.measured.as_secs()).max(1);
+        let measured = warm.calls_per_s * pace.measured.as_secs();
         let found = bench::run(&self.bench, &server, shape, "c", measured).await?;
-        let audit = server.audit(&mut connection, SIZING_CALLS + warmup + measured).await?;
+        let audit = server.audit(&mut connection, sized.calls + warm.calls + found.calls).await?;
         server.stop().await?;
         Ok(Turn {
             debits_per_s: found.calls_per_s,

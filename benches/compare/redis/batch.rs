@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 #[derive(Debug)]
 pub(crate) struct Heard {
     pub(crate) measures: Measures,
-    /// Debits approved, those of the warm-up included.
+    /// Debits approved, those of the warm-up included. None is repeated: a repeat would be missing here, and be found.
     pub(crate) approved: u64,
 }
 

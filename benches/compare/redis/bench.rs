@@ -19,14 +19,17 @@ pub(crate) struct Shape {
 /// Is what redis-benchmark found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
+    /// Calls answered.
+    pub(crate) calls: u64,
     pub(crate) calls_per_s: u64,
     pub(crate) latency_us_mean: u64,
     pub(crate) latency_us_p50: u64,
     pub(crate) latency_us_p99: u64,
 }
 
-/// Calls the script `calls` times; `label` makes this load's keys differ from those of another on the same server, for
-/// redis-benchmark draws its numbers anew from time and process id.
+/// Calls the script `calls` times, or so few more that every pipeline is full, which redis-benchmark would send anyway. `label` makes this load's
+/// keys differ from those of another on the same server, for redis-benchmark draws its numbers anew from time and process
+/// id.
 pub(crate) async fn run(
     program: &Path,
     server: &Server,
@@ -34,18 +37,19 @@ pub(crate) async fn run(
     label: &str,
     calls: u64,
 ) -> Result<Found, CompareError> {
+    let calls = calls.max(1).next_multiple_of(shape.pipeline.into());
     let mut command = Command::new(program);
     command.args(["-h", "127.0.0.1", "-p", &server.port.to_string(), "--csv"]);
     command.args(["-c", &shape.clients.to_string(), "-P", &shape.pipeline.to_string()]);
     command.args(["-n", &calls.to_string(), "-r", &server.sessions.to_string()]);
-    // Twelve digits each time; one for the session, three for a key that does not come again.
+    // Twelve digits each time; one for the session, three for a key that hardly ever comes again.
     let key = format!("{label}__rand_int____rand_int____rand_int__");
     command.args(["EVALSHA", &server.debit, "2", "s:__rand_int__", BOOK, &key, AMOUNT_NANOS, &server.now]);
-    found(&process::run(TOOL, command).await?)
+    found(calls, &process::run(TOOL, command).await?)
 }
 
 /// Reads the one line of figures: `"command","rps","avg_latency_ms","min…","p50…","p95…","p99…","max…"`.
-fn found(text: &str) -> Result<Found, CompareError> {
+fn found(calls: u64, text: &str) -> Result<Found, CompareError> {
     let wrong = |wanted| CompareError::Output { tool: TOOL, wanted, text: text.trim().to_owned() };
     let mut lines = text.lines().filter(|line| line.starts_with('"'));
     let (header, line) = (lines.next(), lines.next());
@@ -57,6 +61,7 @@ fn found(text: &str) -> Result<Found, CompareError> {
     };
     // Milliseconds with three digits behind the point are microseconds.
     Ok(Found {
+        calls,
         calls_per_s: column("rps")? / 1_000,
         latency_us_mean: column("avg_latency_ms")?,
         latency_us_p50: column("p50_latency_ms")?,
@@ -88,19 +93,20 @@ mod tests {
     #[test]
     fn figures_are_read_by_their_columns_names() {
         let expected = Found {
+            calls: 64,
             calls_per_s: 42_164,
             latency_us_mean: 1_388,
             latency_us_p50: 1_383,
             latency_us_p99: 2_231,
         };
-        assert_eq!(found(PRINTED).unwrap(), expected);
+        assert_eq!(found(64, PRINTED).unwrap(), expected);
     }
 
     #[test]
     fn a_figure_that_is_missing_is_named() {
-        let error = found(&PRINTED.replace("\"p99_latency_ms\"", "\"p98\"")).unwrap_err().to_string();
+        let error = found(64, &PRINTED.replace("\"p99_latency_ms\"", "\"p98\"")).unwrap_err().to_string();
         assert!(error.contains("no p99_latency_ms in"), "{error}");
-        let error = found("Error from server: NOSCRIPT").unwrap_err().to_string();
+        let error = found(64, "Error from server: NOSCRIPT").unwrap_err().to_string();
         assert!(error.contains("no line of figures in `Error from server"), "{error}");
     }
 
