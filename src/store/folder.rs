@@ -38,6 +38,27 @@ pub(crate) fn has_direct_io(folder: &Path) -> bool {
     works
 }
 
+/// Tells whether a file of `bytes` may be made in `folder`, by having one allotted: a limit of the process on the size of
+/// its files counts as much as a full disk.
+pub(crate) fn has_room(folder: &Path, bytes: u64) -> bool {
+    let probe = folder.join("room-probe");
+    let has = allot(&probe, bytes).is_ok();
+    let _ = fs::remove_file(&probe);
+    has
+}
+
+#[cfg(target_os = "linux")]
+fn allot(path: &Path, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    let file = File::create(path)?;
+    Ok(fallocate(&file, FallocateFlags::empty(), 0, bytes)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allot(_path: &Path, _bytes: u64) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> io::Result<File> {
     use rustix::fs::OFlags;

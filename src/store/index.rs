@@ -14,7 +14,7 @@ use std::{
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, WriteBatch, WriteOptions};
 use tallystick_journal::StorageFault;
 
-use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan};
+use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers};
 
 /// Names a column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl RocksIndex {
     /// Opens the instance in the folder `path`.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
-        log_scan::check(path)?;
+        log_scan::check(path, Numbers::Gaps)?;
         let shared = options::index(path, options, Access::Write)?;
         let families = Family::ALL.map(|family| (family.name(), options::family(&shared, family)));
         let db =
@@ -76,7 +76,7 @@ impl RocksIndex {
     /// Opens the instance in the folder `path` without changing anything there. Column families that an older build did
     /// not have yet are missing, and reading them says so.
     pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
-        log_scan::check(path)?;
+        log_scan::check(path, Numbers::Gaps)?;
         let shared = options::index(path, options, Access::Read)?;
         let failed = |error| fault::from_open(path, error);
         let there = DB::list_cf(&shared, path).map_err(failed)?;

@@ -60,7 +60,7 @@ fn set_integrity(options: &mut Options) {
     // RocksDB's default, point-in-time recovery, stops at the first damaged record and opens with what came before, so
     // one flipped bit silently drops everything acknowledged after it (measured: 200 of 400 groups). Tolerating a
     // corrupted *tail* cuts only a record that the file ends in the middle of (a write that never returned) and refuses
-    // to open on anything else. It rules out recycled log files, since an old record behind the tail looks like damage.
+    // to open on anything else. It rules out recycled log files; where the journal has them, `log_scan` alone judges.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_recycle_log_file_num(0);
     // Several log files can be alive at once, and the tolerance above would hold for the end of each: the manifest

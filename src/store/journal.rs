@@ -3,6 +3,7 @@
 
 mod key;
 mod options;
+mod prewritten;
 mod trim;
 
 use std::{
@@ -15,7 +16,7 @@ use std::{
 use rocksdb::{DB, WaitForCompactOptions, WriteBatch, WriteOptions};
 use tallystick_journal::{Durability, Journal, StorageFault, TrimStep, Visit};
 
-use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan};
+use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers};
 
 const PLACE: &str = "journal";
 
@@ -41,9 +42,12 @@ impl RocksJournal {
     /// Opens the instance in the folder `path`.
     pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         folder::create(path)?;
-        log_scan::check(path)?;
+        log_scan::check(path, Numbers::Unbroken)?;
         let db = DB::open(&options::journal(path, options, Access::Write)?, path)
             .map_err(|error| fault::from_open(path, error))?;
+        if options.durability == Durability::Fsync {
+            prewritten::prepare(&db, path, options)?;
+        }
         let last = key::last(&db)?;
         Ok(Self {
             db,
@@ -55,7 +59,7 @@ impl RocksJournal {
 
     /// Opens the instance in the folder `path` without changing anything there: what is in its logs is read into memory.
     pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
-        log_scan::check(path)?;
+        log_scan::check(path, Numbers::Unbroken)?;
         let chosen = options::journal(path, options, Access::Read)?;
         let db =
             DB::open_for_read_only(&chosen, path, false).map_err(|error| fault::from_open(path, error))?;

@@ -3,14 +3,16 @@
 
 use std::path::Path;
 
-use rocksdb::{BlockBasedOptions, Cache, Options};
-use tallystick_journal::StorageFault;
+use rocksdb::{BlockBasedOptions, Cache, DBRecoveryMode, Options};
+use tallystick_journal::{Durability, StorageFault};
 
 use crate::{StoreOptions, instance, instance::Access};
 
 const BLOCK_BYTES: usize = 32 << 10;
 const CACHE_BYTES: usize = 4 << 20;
 const MEMTABLES_MAX: i32 = 4;
+// As many as memtables can be waiting for, each with its log.
+const LOGS_RECYCLED: usize = 4;
 const NO_LIMIT: i32 = i32::MAX;
 
 /// Gives the options of the journal's instance.
@@ -25,6 +27,9 @@ pub(super) fn journal(path: &Path, chosen: &StoreOptions, access: Access) -> Res
     // at intervals, many files at once.
     options.set_wal_ttl_seconds(0);
     options.set_wal_size_limit_mb(0);
+    if chosen.durability == Durability::Fsync {
+        set_recycled_logs(&mut options);
+    }
     // There is one writer.
     options.set_allow_concurrent_memtable_write(false);
 
@@ -36,6 +41,18 @@ pub(super) fn journal(path: &Path, chosen: &StoreOptions, access: Access) -> Res
     blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
     options.set_block_based_table_factory(&blocks);
     Ok(options)
+}
+
+/// Sets logs to be written over instead of deleted. Syncing a file that grows also makes the file system commit its own
+/// journal: with a file that was written before, a lone append took 130 us instead of 172 at the median, one of 50 records
+/// 114 instead of 200, one of 1,000 304 instead of 391.
+///
+/// RocksDB then takes whatever is wrong in a log for its end, and drops what follows. That `log_scan` has refused damage
+/// before is what makes it safe; and the logs are the last batches alone, so that the engine's chain of groups tells
+/// any hole, and the durable floor tells a missing end.
+fn set_recycled_logs(options: &mut Options) {
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    options.set_recycle_log_file_num(LOGS_RECYCLED);
 }
 
 /// Sets levels so that a file is written once and later only *moved*, by an entry in the manifest, from level 0 to
