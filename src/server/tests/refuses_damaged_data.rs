@@ -211,15 +211,37 @@ fn flip_bit_in(path: &Path, needle: &[u8]) -> bool {
     true
 }
 
-fn cut(path: &Path, bytes: u64) {
-    let file = File::options().write(true).open(path).unwrap();
-    file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
+/// Finds where the records of a log end: behind them is what its file held when it was another log.
+fn written_bytes(log: &Path) -> usize {
+    const BLOCK_BYTES: usize = 32 << 10;
+    const HEADER_BYTES: usize = 11;
+    let (bytes, number) = (fs::read(log).unwrap(), log.file_stem().unwrap().to_str().unwrap());
+    let number: u32 = number.parse().unwrap();
+    let (mut at, mut end) = (0, 0);
+    while let Some(header) = bytes[at..].first_chunk::<HEADER_BYTES>() {
+        if !(5..=8).contains(&header[6]) || header[7..] != number.to_le_bytes() {
+            break;
+        }
+        end = at + HEADER_BYTES + usize::from(u16::from_le_bytes([header[4], header[5]]));
+        at = if BLOCK_BYTES - end % BLOCK_BYTES < HEADER_BYTES {
+            end.next_multiple_of(BLOCK_BYTES)
+        } else {
+            end
+        };
+    }
+    end
 }
 
-fn append(path: &Path, bytes: &[u8]) {
-    let mut whole = fs::read(path).unwrap();
-    whole.extend_from_slice(bytes);
-    fs::write(path, whole).unwrap();
+fn cut(log: &Path, bytes: usize) {
+    let end = u64::try_from(written_bytes(log) - bytes).unwrap();
+    File::options().write(true).open(log).unwrap().set_len(end).unwrap();
+}
+
+/// Writes behind the records of a log, over what its file held before.
+fn append(log: &Path, bytes: &[u8]) {
+    let (mut whole, end) = (fs::read(log).unwrap(), written_bytes(log));
+    whole.splice(end..end + bytes.len(), bytes.iter().copied());
+    fs::write(log, whole).unwrap();
 }
 
 fn assert_says(line: &str, parts: &[&str]) {
@@ -239,10 +261,10 @@ async fn a_flipped_bit_is_refused_wherever_it_is() {
     let log = newest_log(&past.folder.path().join("data"));
     let name = log.file_name().unwrap().to_str().unwrap().to_owned();
 
-    let middle = fs::metadata(&log).unwrap().len() / 2;
+    let middle = written_bytes(&log) / 2;
     let line = past
         .refusal("bit in the middle of the journal's log", |data| {
-            flip_bit(&newest_log(data), usize::try_from(middle).unwrap());
+            flip_bit(&newest_log(data), middle);
         })
         .await;
     assert_says(&line, &[NOT_OPENED, &format!("DATA/journal/{name} at byte "), "found a checksum mismatch"]);
