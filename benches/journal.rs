@@ -29,7 +29,7 @@ fn append(criterion: &mut Criterion) {
     let record = encoded();
     let mut group = criterion.benchmark_group("append");
     for (mode, durability) in [("fsync", Durability::Fsync), ("os", Durability::Os)] {
-        for count in [1_u32, 100, 1_000] {
+        for count in [1_u32, 50, 1_000, 10_000] {
             let folder = tempfile::tempdir().expect("a folder");
             let store = Store::open(folder.path(), StoreOptions::new(durability)).expect("a store");
             let (journal, records) = (store.journal(), record.repeat(count as usize));

@@ -53,6 +53,10 @@ pub(super) fn journal(path: &Path, chosen: &StoreOptions, access: Access) -> Res
 fn set_recycled_logs(options: &mut Options) {
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_recycle_log_file_num(LOGS_RECYCLED);
+    // While a full log waits for its memtable to be written out, RocksDB would note it in the manifest, synced, with every
+    // append and not once: 511 instead of 243 us at the 99th percentile of groups of 50 records. What the note tells, that
+    // a log before the newest is cut short or missing, `log_scan` and the chain of groups tell, too.
+    options.set_track_and_verify_wals_in_manifest(false);
 }
 
 /// Sets levels so that a file is written once and later only *moved*, by an entry in the manifest, from level 0 to
