@@ -2,6 +2,9 @@
 //! lose, and the projection lag, when it follows beside it?
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 
+#[path = "projection/paced.rs"]
+mod paced;
+
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::{sync::Arc, thread};
 use tallystick_benches::{Memory, Past, Payer};
@@ -104,5 +107,5 @@ fn tell(lag_max: u64, lag_last: u64) {
     eprintln!("lag behind what is durable: at most {lag_max} records, {lag_last} at the end");
 }
 
-criterion_group!(benches, sustained, beside);
+criterion_group!(benches, sustained, paced::paced, beside);
 criterion_main!(benches);
