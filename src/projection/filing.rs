@@ -55,12 +55,12 @@ impl<'a> Filing<'a> {
     }
 
     /// Files what was gathered of one session.
-    pub(crate) fn file(&mut self, mut touched: Touched) -> Result<(), StorageFault> {
+    pub(crate) fn file(&mut self, touched: &mut Touched) -> Result<(), StorageFault> {
         if touched.settled.is_some() {
             return settled::file(touched, self);
         }
         let at = At::of(touched.id);
-        touched.chunks().into_iter().for_each(|done| self.put(done.entry(at)));
+        touched.chunks().for_each(|done| self.put(done.entry(at)));
         if let Some(opened_seq) = touched.opened_seq {
             self.put(Session { opened_seq, settled: None }.entry(touched.id));
         }

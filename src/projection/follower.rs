@@ -79,8 +79,12 @@ pub struct Options {
     pub piece_bytes: usize,
     /// After how many written bytes they are made to survive a power cut. The journal is kept until then.
     pub sync_bytes: u64,
-    /// How long a follower that has caught up lets records gather, unless somebody waits for them.
+    /// How long at most a follower that has caught up lets records gather, unless somebody waits for them: the more are
+    /// filed at one go, the less each of them costs. It is how old what is not looked for may grow.
     pub pause: Duration,
+    /// How many bytes of the journal should gather in a pause; more than that make pauses shorter. Few enough that the
+    /// journal still has them in memory.
+    pub gather_bytes: usize,
 }
 
 impl Default for Options {
@@ -91,7 +95,8 @@ impl Default for Options {
             step_bytes: 16 << 20,
             piece_bytes: 1 << 20,
             sync_bytes: 32 << 20,
-            pause: Duration::from_millis(10),
+            pause: Duration::from_millis(100),
+            gather_bytes: 4 << 20,
         }
     }
 }
@@ -116,6 +121,8 @@ pub struct Follower {
     unsynced_bytes: u64,
     /// Something may be due to go.
     is_due: bool,
+    /// What the last step took.
+    pub(crate) gathered: Gathered,
 }
 
 impl Follower {
@@ -140,7 +147,15 @@ impl Follower {
         // What was read back just now is what survived.
         parts.needed_from.set(head.map_or(1, |head| head.cursor.saturating_add(1)));
         let shared = Arc::new(Shared::new(head.as_ref()));
-        Ok(Self { parts, options, shared, head, unsynced_bytes: 0, is_due: true })
+        Ok(Self {
+            parts,
+            options,
+            shared,
+            head,
+            unsynced_bytes: 0,
+            is_due: true,
+            gathered: Gathered::default(),
+        })
     }
 
     /// Removes all that is stored, and begins anew with what the journal still has.
@@ -163,8 +178,9 @@ impl Follower {
     /// *Errors*: the disk's; `Corrupt`, naming the place. The cursor stays, and another step may try again.
     pub fn step(&mut self, durable: u64) -> Result<Step, StorageFault> {
         let Some(head) = self.begin()? else { return Ok(Step::Idle) };
-        let mut gathered = Gathered::after(head.latest);
-        let chain = self.read(&head, durable, &mut gathered)?;
+        self.gathered.begin(head.latest);
+        let chain = self.read(&head, durable)?;
+        let gathered = &mut self.gathered;
         if gathered.records == 0 && !self.is_due {
             return Ok(Step::Idle);
         }
@@ -182,16 +198,15 @@ impl Follower {
             next.cursor
         );
         let mut filing = Filing::new(self.parts.store.as_ref(), head, &self.options);
-        file(&mut gathered, &mut filing)?;
+        file(gathered, &mut filing)?;
         // What this step files may be due as well: the next one sees to that.
         self.is_due = recall::drop_due(&mut filing, next.latest)? || gathered.records > 0;
         if gathered.records == 0 && filing.is_empty() {
             return Ok(Step::Idle);
         }
-        let bytes = filing.finish(&next)?;
+        let (records, bytes) = (gathered.records, filing.finish(&next)?);
         self.moved(next, bytes)?;
         let lag = durable.saturating_sub(next.cursor);
-        let records = gathered.records;
         self.parts.events.stepped(&Stepped { cursor: next.cursor, lag, records, bytes });
         Ok(Step::Followed)
     }
@@ -224,7 +239,8 @@ impl Follower {
     }
 
     /// Reads the groups after the head, as long as they are durable and there is room in a step.
-    fn read(&self, head: &Head, durable: u64, gathered: &mut Gathered) -> Result<Chain, StorageFault> {
+    fn read(&mut self, head: &Head, durable: u64) -> Result<Chain, StorageFault> {
+        let Self { parts, options, gathered, .. } = self;
         let mut chain = Chain::default();
         if head.cursor > 0 {
             chain.extend(head.cursor, head.check);
@@ -232,7 +248,7 @@ impl Follower {
         if head.cursor >= durable {
             return Ok(chain);
         }
-        self.parts.journal.read(head.cursor + 1, &mut |key, bytes| {
+        parts.journal.read(head.cursor + 1, &mut |key, bytes| {
             let group = GroupView::parse(key, bytes)?;
             if group.last_seq() <= head.cursor {
                 return Ok(ControlFlow::Continue(()));
@@ -244,8 +260,7 @@ impl Follower {
             chain.accept(&group)?;
             group.records(|seq, stamp, record| gathered.take(seq, stamp, record))?;
             gathered.bytes += bytes.len();
-            let is_enough =
-                gathered.records >= self.options.step_records || gathered.bytes >= self.options.step_bytes;
+            let is_enough = gathered.records >= options.step_records || gathered.bytes >= options.step_bytes;
             Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         Ok(chain)
@@ -265,9 +280,7 @@ pub(crate) fn file(gathered: &mut Gathered, filing: &mut Filing<'_>) -> Result<(
     for ((partition, slot), id) in &gathered.payees {
         filing.put(payee::entry(*partition, *slot, *id));
     }
-    for touched in gathered.sessions() {
-        filing.file(touched)?;
-    }
+    gathered.sessions(|touched| filing.file(touched))?;
     for ((at, seq), sum) in &gathered.reversed {
         let before = reversal::find(filing.store, *at, *seq)?;
         filing.put(reversal::entry(*at, *seq, before.checked_add(*sum).unwrap_or(Amount::MAX)));

@@ -14,6 +14,9 @@ use tallystick_core::{
     record::{Debited, StoredIntent},
 };
 
+/// Bounds the sessions whose memory is kept from one step for the next.
+const KEPT_MOST: usize = 16_384;
+
 /// Is what was gathered of one session.
 #[derive(Debug)]
 pub(crate) struct Touched {
@@ -22,13 +25,20 @@ pub(crate) struct Touched {
     pub(crate) opened_seq: Option<u64>,
     pub(crate) settled: Option<(u64, Time)>,
     /// Full chunks, in order; `open` comes after them.
-    pub(crate) done: Vec<Done>,
-    pub(crate) open: Writer,
+    done: Vec<Done>,
+    open: Writer,
 }
 
 impl Touched {
     fn new(id: SessionId) -> Self {
         Self { id, opened_seq: None, settled: None, done: Vec::new(), open: Writer::default() }
+    }
+
+    /// Becomes another session; its memory is used again.
+    fn begin(&mut self, id: SessionId) {
+        (self.id, self.opened_seq, self.settled) = (id, None, None);
+        self.done.clear();
+        self.open.clear();
     }
 
     fn push(&mut self, item: &Item<'_>) {
@@ -38,17 +48,19 @@ impl Touched {
         self.open.push(item);
     }
 
-    /// Returns all chunks, in order.
-    pub(crate) fn chunks(&mut self) -> Vec<Done> {
-        self.done.extend(self.open.finish(self.id));
-        std::mem::take(&mut self.done)
+    /// Takes all chunks, in order.
+    pub(crate) fn chunks(&mut self) -> impl Iterator<Item = Done> + use<'_> {
+        let last = self.open.finish(self.id);
+        self.done.drain(..).chain(last)
     }
 }
 
 /// Gathers records.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
+    /// Those of this step, and beyond `count` those of earlier ones, whose memory is used again.
     touched: Vec<Touched>,
+    count: usize,
     /// Where a session is in `touched`. Never walked.
     places: HashMap<u128, usize, BuildHasherDefault<IdHasher>>,
     pub(crate) payees: BTreeMap<(u16, u32), PayeeId>,
@@ -60,9 +72,13 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// Begins after the decision at `latest`.
-    pub(crate) fn after(latest: Time) -> Self {
-        Self { latest, ..Self::default() }
+    /// Begins after the decision at `latest`. What was gathered before is gone.
+    pub(crate) fn begin(&mut self, latest: Time) {
+        self.touched.truncate(KEPT_MOST);
+        self.places.clear();
+        self.payees.clear();
+        self.reversed.clear();
+        (self.count, self.seed, self.latest, self.records, self.bytes) = (0, None, latest, 0, 0);
     }
 
     /// Takes one record. *Ordering*: in the order of seqs.
@@ -127,23 +143,27 @@ impl Gathered {
     }
 
     fn touch(&mut self, id: SessionId) -> &mut Touched {
-        let at = *self.places.entry(id.bits()).or_insert_with(|| {
-            self.touched.push(Touched::new(id));
-            self.touched.len() - 1
-        });
+        let at = *self.places.entry(id.bits()).or_insert(self.count);
+        if at == self.count {
+            self.count += 1;
+            match self.touched.get_mut(at) {
+                Some(touched) => touched.begin(id),
+                None => self.touched.push(Touched::new(id)),
+            }
+        }
         &mut self.touched[at]
     }
 
-    /// Hands out the sessions, in order of place and then of first touch.
-    pub(crate) fn sessions(&mut self) -> impl Iterator<Item = Touched> + use<> {
-        self.places.clear();
-        let mut all = std::mem::take(&mut self.touched);
+    /// Visits the sessions, in order of place and then of first touch.
+    pub(crate) fn sessions<E>(
+        &mut self,
+        mut visit: impl FnMut(&mut Touched) -> Result<(), E>,
+    ) -> Result<(), E> {
         // They are large: their places are sorted in their stead.
-        let mut order: Vec<(At, usize)> = all.iter().map(|t| At::of(t.id)).zip(0..).collect();
+        let mut order: Vec<(At, usize)> =
+            self.touched[..self.count].iter().map(|t| At::of(t.id)).zip(0..).collect();
         order.sort_unstable();
-        order.into_iter().filter_map(move |(_, at)| {
-            all.get_mut(at).map(|touched| std::mem::replace(touched, Touched::new(touched.id)))
-        })
+        order.into_iter().try_for_each(|(_, at)| visit(&mut self.touched[at]))
     }
 }
 

@@ -40,6 +40,13 @@ impl Kind {
         vec![self.version]
     }
 
+    /// Begins a value that will take so many bytes, about.
+    fn begin_for(self, bytes: usize) -> Vec<u8> {
+        let mut value = Vec::with_capacity(1 + bytes);
+        value.push(self.version);
+        value
+    }
+
     /// Reads a whole value. *Errors*: `Corrupt`, naming the kind and the key.
     fn read<'a, T>(
         self,

@@ -10,6 +10,7 @@ mod gather;
 mod kind;
 mod list;
 mod lookup;
+mod pace;
 mod recall;
 mod run;
 mod settled;

@@ -5,6 +5,7 @@
 use crate::{
     follower::{Follower, Step},
     lookup::Lookups,
+    pace::Pace,
     shared::Shared,
 };
 use std::{
@@ -51,13 +52,17 @@ impl Follower {
 
     fn follow(&mut self, watermark: &Watermark, stopping: impl Fn() -> bool) -> Result<(), StorageFault> {
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut pace = Pace::new(&self.options);
         loop {
             // ORDER: looked at before the step: what was durable when told to stop is followed.
             let last = stopping();
-            if self.step(watermark.durable())? == Step::Followed {
-                let is_behind = self.cursor() < watermark.durable();
+            let durable = watermark.durable();
+            if self.step(durable)? == Step::Followed {
+                let pause = pace.after(self.gathered.bytes);
+                // What has become durable during the step gathers as well: under load, something always has.
+                let is_behind = self.cursor() < durable;
                 if !is_behind && !last && !self.shared.is_wanted() {
-                    thread::park_timeout(self.options.pause);
+                    thread::park_timeout(pause);
                 }
                 continue;
             }

@@ -9,7 +9,7 @@ use crate::{
     gather::Touched,
     kind::{
         At, CHUNK, PLACE_BYTES,
-        chunk::{By, Done, Item, View, Writer},
+        chunk::{By, Done, Item, Numbers, View, Writer},
         due, keys, number,
         session::Session,
     },
@@ -19,7 +19,7 @@ use tallystick_core::{SessionId, hash::KeyHash};
 use tallystick_journal::StorageFault;
 
 /// Files a settled session.
-pub(crate) fn file(mut touched: Touched, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
+pub(crate) fn file(touched: &mut Touched, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
     let id = touched.id;
     let mut row = Session::default();
     let mut again = Again::new(id);
@@ -90,7 +90,8 @@ struct Again {
     id: SessionId,
     last_seq: u64,
     writer: Writer,
-    ready: Vec<Done>,
+    /// Full chunks, with the numbers that they have.
+    ready: Vec<(Done, Vec<Numbers>)>,
     keys: Vec<(KeyHash, u64)>,
     /// Stored chunks, first and last seq, whose debits are not all written again yet.
     old: VecDeque<(u64, u64)>,
@@ -134,25 +135,35 @@ impl Again {
             self.keys.push((hash, item.seq));
         }
         if !self.writer.fits(item) {
-            self.ready.extend(self.writer.finish(self.id));
+            self.end_chunk();
         }
         self.writer.push(item);
     }
 
+    fn end_chunk(&mut self) {
+        let writers = self.writer.writers().to_vec();
+        self.ready.extend(self.writer.finish(self.id).map(|done| (done, writers)));
+    }
+
     fn write_ready(&mut self, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
-        for done in std::mem::take(&mut self.ready) {
-            self.write(done, filing)?;
+        for (done, writers) in std::mem::take(&mut self.ready) {
+            self.write(done, &writers, filing)?;
         }
         Ok(())
     }
 
     /// Writes one chunk, and removes those that it replaces: in one write with it.
-    fn write(&mut self, done: Done, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
+    fn write(
+        &mut self,
+        done: Done,
+        writers: &[Numbers],
+        filing: &mut Filing<'_>,
+    ) -> Result<(), StorageFault> {
         let (at, first_seq, last_seq) = (At::of(self.id), done.first_seq, done.last_seq);
         // What ends at or below the cursor is stored and followed: it only lies in other chunks.
         let is_ahead = last_seq <= filing.head.cursor;
         let mut entries = Vec::new();
-        for numbers in &done.writers {
+        for numbers in writers {
             self.is_recalled = true;
             entries.push(number::entry(self.id, numbers.writer, numbers.first, first_seq));
         }
@@ -170,7 +181,7 @@ impl Again {
     }
 
     fn finish(&mut self, filing: &mut Filing<'_>) -> Result<(), StorageFault> {
-        self.ready.extend(self.writer.finish(self.id));
+        self.end_chunk();
         self.write_ready(filing)?;
         self.keys.sort_unstable();
         self.is_recalled |= !self.keys.is_empty();

@@ -21,6 +21,21 @@ fn stamp(at: u64) -> Stamp {
     Stamp { partition: 3, at: Time::from_ns(at), actor: 0 }
 }
 
+fn debit(session: SessionId, seq: u64) -> Debited<'static> {
+    Debited {
+        session,
+        payee: 8,
+        amount: Amount::from_nanos(10),
+        currency: Currency::from_number(840),
+        partial: false,
+        verdict: None,
+        taken: Amount::from_nanos(10),
+        intent: StoredIntent::Key(KeyHash(seq.into())),
+        reference: "",
+        evidence: None,
+    }
+}
+
 fn write(store: &MemoryProjection, gathered: &mut Gathered) {
     let options = Options::default();
     let mut filing = Filing::new(store, HEAD, &options);
@@ -49,19 +64,7 @@ fn a_debit_shows_what_was_taken_back_of_it() {
     let noticed = PayeeNoticed { id: payee, slot: 8, status: PayeeStatus::Active, version: 1 };
     gathered.take(1, &stamp(1), &Record::PayeeNoticed(noticed));
     for seq in 2..=9 {
-        let debit = Debited {
-            session,
-            payee: 8,
-            amount: Amount::from_nanos(10),
-            currency: Currency::from_number(840),
-            partial: false,
-            verdict: None,
-            taken: Amount::from_nanos(10),
-            intent: StoredIntent::Key(KeyHash(seq.into())),
-            reference: "",
-            evidence: None,
-        };
-        gathered.take(seq, &stamp(seq), &Record::Debited(debit));
+        gathered.take(seq, &stamp(seq), &Record::Debited(debit(session, seq)));
     }
     gathered.take(10, &stamp(10), &Record::OutboxDelivered(OutboxDelivered { through: 1 }));
     for (seq, amount) in [(3, 1), (7, 4), (7, 6)] {
@@ -81,11 +84,42 @@ fn a_debit_shows_what_was_taken_back_of_it() {
     assert_eq!((debit.reversed.nanos(), debit.taken.nanos()), (10, 10));
 }
 
+fn slots(gathered: &mut Gathered) -> Vec<u32> {
+    let mut slots = Vec::new();
+    let visit = |touched: &mut Touched| {
+        slots.push(touched.id.slot());
+        Ok::<_, ()>(())
+    };
+    gathered.sessions(visit).unwrap();
+    slots
+}
+
+#[test]
+fn nothing_of_one_step_is_in_the_next() {
+    let session = |slot| SessionId::new(Place { slot, ..PLACE }, 1);
+    let mut gathered = Gathered::default();
+    for slot in [9u32, 2, 5] {
+        gathered.touch(session(slot)).settled = Some((1, Time::ZERO));
+        gathered.take(u64::from(slot), &stamp(1), &Record::Debited(debit(session(slot), slot.into())));
+    }
+    gathered.reversed(session(9), 1, Amount::from_nanos(1));
+    // Ends without having been filed, as a step that failed.
+    gathered.begin(Time::from_ns(7));
+    assert_eq!((gathered.records, gathered.bytes, gathered.latest), (0, 0, Time::from_ns(7)));
+    assert!(gathered.reversed.is_empty() && slots(&mut gathered).is_empty());
+    gathered.touch(session(4));
+    let all_gone = |touched: &mut Touched| {
+        assert_eq!((touched.opened_seq, touched.settled, touched.chunks().count()), (None, None, 0));
+        Ok::<_, ()>(())
+    };
+    gathered.sessions(all_gone).unwrap();
+    assert_eq!(slots(&mut gathered), [4]);
+}
+
 #[test]
 fn sessions_come_in_order_of_their_places() {
     let mut gathered = Gathered::default();
     let ids = [9u32, 2, 5].map(|slot| SessionId::new(Place { slot, ..PLACE }, 1));
     ids.iter().for_each(|id| gathered.touch(*id).opened_seq = Some(1));
-    let sorted: Vec<_> = gathered.sessions().map(|touched| touched.id.slot()).collect();
-    assert_eq!(sorted, [2, 5, 9]);
+    assert_eq!(slots(&mut gathered), [2, 5, 9]);
 }

@@ -22,6 +22,10 @@ const BYTES_FULL: usize = 8 << 10;
 
 /// Is what a few plain debits take.
 const FEW_BYTES: usize = 64;
+/// Bounds what a chunk's head takes, but for the writers.
+const HEAD_BYTES_MOST: usize = 16 + 4 * 10 + 8;
+/// Bounds what a writer's stretch of numbers takes.
+const NUMBERS_BYTES_MOST: usize = 16 + 2 * 10;
 
 const SAME_PAYEE: u8 = 1;
 const SAME_ASKED: u8 = 2;
@@ -97,7 +101,6 @@ struct Before {
 pub(crate) struct Done {
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
-    pub(crate) writers: Vec<Numbers>,
     pub(crate) value: Vec<u8>,
 }
 
@@ -110,6 +113,18 @@ impl Done {
 impl Writer {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Returns the stretches of numbers in this chunk.
+    pub(crate) fn writers(&self) -> &[Numbers] {
+        &self.writers
+    }
+
+    /// Forgets what was gathered; its memory is used again.
+    pub(crate) fn clear(&mut self) {
+        self.debits.clear();
+        self.writers.clear();
+        (self.count, self.keyed, self.first) = (0, 0, None);
     }
 
     /// Returns whether there is a place for `item` in this chunk.
@@ -190,6 +205,8 @@ impl Writer {
         let at = match self.writers.iter().position(|numbers| numbers.writer == writer) {
             Some(at) => at,
             None => {
+                // Most sessions have one.
+                self.writers.reserve_exact(1);
                 self.writers.push(Numbers { writer, first: number, last: number });
                 self.writers.len() - 1
             }
@@ -209,8 +226,8 @@ impl Writer {
     pub(crate) fn finish(&mut self, session: SessionId) -> Option<Done> {
         let (first_seq, first_at) = self.first?;
         let last_seq = self.before.seq;
-        let mut value = CHUNK.begin();
-        value.reserve(64 + self.debits.len());
+        let mut value =
+            CHUNK.begin_for(HEAD_BYTES_MOST + self.writers.len() * NUMBERS_BYTES_MOST + self.debits.len());
         value.put_u128(session.bits());
         value.put_small(self.count.into());
         value.put_small(self.keyed.into());
@@ -223,9 +240,8 @@ impl Writer {
             value.put_small(numbers.last - numbers.first);
         }
         value.put(&self.debits);
-        self.debits.clear();
-        (self.count, self.keyed, self.first) = (0, 0, None);
-        Some(Done { first_seq, last_seq, writers: std::mem::take(&mut self.writers), value })
+        self.clear();
+        Some(Done { first_seq, last_seq, value })
     }
 }
 

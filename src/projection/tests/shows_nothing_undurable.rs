@@ -6,13 +6,18 @@ mod past;
 use past::{Past, ask, small};
 use std::{
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, SyncSender, sync_channel},
+    },
     task::{Context, Poll, Waker},
     thread,
     time::Duration,
 };
 use tallystick_journal::{StorageFault, Watermark, memory::MemoryProjection};
-use tallystick_projection::{Following, Listed, Lookup, Options, Step, Stopped};
+use tallystick_projection::{
+    Events, Follower, Following, Listed, Lookup, Options, Parts, Step, Stepped, Stopped,
+};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -89,6 +94,42 @@ fn a_thread_follows_and_who_waits_is_woken() {
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(pin!(lookups.reach(past.last_seq() + 1)).poll(&mut cx), Poll::Ready(Err(Stopped)));
     assert_eq!(pin!(lookups.reach(past.last_seq())).poll(&mut cx), Poll::Ready(Ok(())));
+}
+
+/// Moves the watermark in each step, as an engine at work does, and says so.
+#[derive(Debug)]
+struct Onwards {
+    watermark: Arc<Watermark>,
+    ends: Vec<u64>,
+    stepped: SyncSender<u64>,
+}
+
+impl Events for Onwards {
+    fn stepped(&self, step: &Stepped) {
+        let next = self.ends.iter().find(|end| **end > step.cursor);
+        next.into_iter().for_each(|end| self.watermark.advance(*end));
+        self.stepped.send(step.cursor).unwrap();
+    }
+}
+
+#[test]
+fn what_became_durable_during_a_step_gathers_unless_somebody_waits() {
+    let mut past = Past::new(37);
+    past.live(10);
+    let store: Arc<MemoryProjection> = Arc::default();
+    let watermark = Arc::new(Watermark::new(past.ends[0]));
+    let (stepped, steps) = sync_channel(past.ends.len());
+    let events = Onwards { watermark: Arc::clone(&watermark), ends: past.ends.clone(), stepped };
+    let parts = Parts { events: Arc::new(events), ..past.parts(&store) };
+    let options = Options { pause: LONG, ..Options::default() };
+    let following = Following::start(Follower::open(parts, options).unwrap(), watermark).unwrap();
+    assert_eq!(steps.recv(), Ok(past.ends[0]));
+    assert_eq!(steps.recv_timeout(Duration::from_millis(20)), Err(RecvTimeoutError::Timeout));
+    assert_eq!(following.lag(), past.ends[1] - past.ends[0]);
+    assert_eq!(following.lookups().wait_for(past.last_seq(), LONG), Ok(true));
+    following.stop().unwrap();
+    let rest: Vec<u64> = steps.iter().collect();
+    assert_eq!(rest, past.ends[1..]);
 }
 
 #[test]
