@@ -19,13 +19,15 @@ impl ProjectionStore for RocksIndex {
     fn write(&self, entries: &[Entry]) -> Result<(), StorageFault> {
         let family = self.family(Family::Projection)?;
         let mut batch = WriteBatch::default();
-        // One buffer for all keys: there are hundreds of thousands in a large write.
-        let mut key = Vec::new();
+        // One buffer for all keys, and one for all values: there are hundreds of thousands in a large write.
+        let (mut key, mut stored) = (Vec::new(), Vec::new());
         for entry in entries {
             assert!(entry.table < u8::MAX, "bug: a projection has no table {}", entry.table);
             projected::encode_key_into(entry.table, &entry.key, &mut key);
             match &entry.value {
-                Some(value) => batch.put_cf(family, &key, projected::encode_value(&key, value)),
+                Some(value) => {
+                    batch.put_cf(family, &key, projected::encode_value_in(&key, value, &mut stored));
+                }
                 None => batch.delete_cf(family, &key),
             }
         }

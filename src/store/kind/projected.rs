@@ -22,9 +22,9 @@ pub(crate) fn encode_key_into(table: u8, key: &[u8], stored: &mut Vec<u8>) {
     stored.extend_from_slice(key);
 }
 
-/// Encodes an entry's value as it is stored under an encoded key.
-pub(crate) fn encode_value(key: &[u8], value: &[u8]) -> Vec<u8> {
-    SEAL.seal(key, &[value])
+/// Encodes an entry's value as it is stored under an encoded key, into a buffer, in the place of what it held.
+pub(crate) fn encode_value_in<'a>(key: &[u8], value: &[u8], stored: &'a mut Vec<u8>) -> &'a [u8] {
+    SEAL.seal_in(key, value, stored)
 }
 
 /// Decodes what is stored under an encoded key.
@@ -44,8 +44,9 @@ mod tests {
         #[test]
         fn round_trips_in_order(table: u8, key: Vec<u8>, value: Vec<u8>, other: (u8, Vec<u8>)) {
             let place = encode_key(table, &key);
-            let stored = encode_value(&place, &value);
-            prop_assert_eq!(decode(&place, &stored).unwrap(), &value[..]);
+            let mut buffer = Vec::new();
+            let stored = encode_value_in(&place, &value, &mut buffer);
+            prop_assert_eq!(decode(&place, stored).unwrap(), &value[..]);
             let order = place.cmp(&encode_key(other.0, &other.1));
             prop_assert_eq!(order, (table, key).cmp(&other));
         }
@@ -54,11 +55,12 @@ mod tests {
     #[test]
     fn refuses_a_wrong_size_and_another_table() {
         let key = encode_key(2, &[0xab; 4]);
-        let stored = encode_value(&key, b"value");
+        let mut buffer = Vec::new();
+        let stored = encode_value_in(&key, b"value", &mut buffer);
         for length in 0..stored.len() {
             assert!(decode(&key, &stored[..length]).is_err(), "{length}");
         }
-        let fault = decode(&encode_key(3, &[0xab; 4]), &stored).unwrap_err().to_string();
+        let fault = decode(&encode_key(3, &[0xab; 4]), stored).unwrap_err().to_string();
         assert!(fault.contains("projection table 3, key abababab"), "{fault}");
     }
 }
