@@ -35,7 +35,7 @@ const LOADS: [Load; 4] = [
     Load {
         name: "batches, 256 sessions, by number",
         sessions: 256,
-        debits: 1_500_000,
+        debits: 500_000,
         by_key: false,
         group: 5_000,
         steps: [5_000, 50_000],
@@ -43,7 +43,7 @@ const LOADS: [Load; 4] = [
     Load {
         name: "single debits, 256 sessions, by number",
         sessions: 256,
-        debits: 600_000,
+        debits: 300_000,
         by_key: false,
         group: 50,
         steps: [50, 18_500],

@@ -45,16 +45,38 @@ pub fn encode(stamp: &Stamp, record: &Record<'_>, out: &mut Vec<u8>) {
 /// Reads the record at the front of `bytes`, and returns how many bytes it takes.
 /// *Errors*: anything that is not exactly as it was written.
 pub fn decode(bytes: &[u8]) -> Result<(Stamp, Record<'_>, usize), Damage> {
+    verify(bytes)?;
+    let mut found = None;
+    let len = visit(bytes, |stamp, record| found = Some((*stamp, record)))?;
+    let (stamp, record) = found.ok_or(Damage { what: "a record", at: 0 })?;
+    Ok((stamp, record, len))
+}
+
+/// Splits what a record's check covers from the check and what follows.
+fn frame(bytes: &[u8]) -> Result<(&[u8], &[u8]), Damage> {
     let len = usize::from(Take::new(bytes).array("a record's length").map(u16::from_le_bytes)?);
     let short = Damage { what: "a record's length", at: 0 };
-    if len < FIXED_BYTES + CHECK_BYTES {
+    if len < FIXED_BYTES + CHECK_BYTES || len > bytes.len() {
         return Err(short);
     }
-    let (covered, rest) = bytes.split_at_checked(len - CHECK_BYTES).ok_or(short)?;
+    bytes.split_at_checked(len - CHECK_BYTES).ok_or(short)
+}
+
+/// Says whether the check of the record at the front of `bytes` holds. *Errors*: if it does not.
+pub(crate) fn verify(bytes: &[u8]) -> Result<(), Damage> {
+    let (covered, rest) = frame(bytes)?;
     let stored = Take::new(rest).array("a record's checksum").map(u32::from_le_bytes)?;
-    if stored != check(covered) {
-        return Err(Damage { what: "a record's checksum", at: len - CHECK_BYTES });
+    if stored == check(covered) {
+        Ok(())
+    } else {
+        Err(Damage { what: "a record's checksum", at: covered.len() })
     }
+}
+
+/// Shows the record at the front of `bytes`, whatever its check is. Returns how many bytes it takes.
+/// *Errors*: as `decode`, but for the check.
+pub(crate) fn visit<'a>(bytes: &'a [u8], visit: impl FnOnce(&Stamp, Record<'a>)) -> Result<usize, Damage> {
+    let (covered, _) = frame(bytes)?;
     let mut take = Take::new(covered);
     let [_, _, kind, version] = take.array("a record's header")?;
     if version == 0 || version > body::version(kind) {
@@ -63,9 +85,18 @@ pub fn decode(bytes: &[u8]) -> Result<(Stamp, Record<'_>, usize), Damage> {
     let at = Time::from_ns(take.u64("a record's time")?);
     let partition = take.narrow("a record's partition")?;
     let actor = take.narrow("a record's actor")?;
-    let record = body::take(kind, version, &mut take)?;
-    take.end("a record's end")?;
-    Ok((Stamp { partition, at, actor }, record, len))
+    let stamp = Stamp { partition, at, actor };
+    // Most records are debits, and these are small where others are large: they are not moved as one of them.
+    if kind == body::DEBITED {
+        let debited = body::take_debited(version, &mut take)?;
+        take.end("a record's end")?;
+        visit(&stamp, Record::Debited(debited));
+    } else {
+        let record = body::take(kind, version, &mut take)?;
+        take.end("a record's end")?;
+        visit(&stamp, record);
+    }
+    Ok(covered.len() + CHECK_BYTES)
 }
 
 #[cfg(test)]

@@ -62,8 +62,14 @@ pub trait Put {
 }
 
 impl Put for Vec<u8> {
+    #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn put_u8(&mut self, value: u8) {
+        self.push(value);
     }
 }
 
@@ -86,6 +92,7 @@ impl<'a> Take<'a> {
     }
 
     /// Reads `len` bytes.
+    #[inline]
     pub fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], Damage> {
         let bytes = self.bytes.get(self.at..).and_then(|rest| rest.get(..len)).ok_or(self.damage(what))?;
         self.at += len;
@@ -93,12 +100,14 @@ impl<'a> Take<'a> {
     }
 
     /// Reads exactly `N` bytes.
+    #[inline]
     pub fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Damage> {
         let bytes = self.take(N, what)?;
         bytes.try_into().map_err(|_| self.damage(what))
     }
 
     /// Reads a byte.
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Damage> {
         self.array::<1>(what).map(|[byte]| byte)
     }
@@ -114,7 +123,19 @@ impl<'a> Take<'a> {
     }
 
     /// Reads a number of seven bits a byte.
+    #[inline]
     pub fn small(&mut self, what: &'static str) -> Result<u64, Damage> {
+        // Most are one byte.
+        match self.bytes.get(self.at) {
+            Some(&byte) if byte < 128 => {
+                self.at += 1;
+                Ok(byte.into())
+            }
+            _ => self.small_of_many(what),
+        }
+    }
+
+    fn small_of_many(&mut self, what: &'static str) -> Result<u64, Damage> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8(what)?;

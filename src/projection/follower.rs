@@ -258,7 +258,7 @@ impl Follower {
                 return Ok(ControlFlow::Break(()));
             }
             chain.accept(&group)?;
-            group.records(|seq, stamp, record| gathered.take(seq, stamp, record))?;
+            group.skim(|seq, stamp, record| gathered.take(seq, stamp, record))?;
             gathered.bytes += bytes.len();
             let is_enough = gathered.records >= options.step_records || gathered.bytes >= options.step_bytes;
             Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })

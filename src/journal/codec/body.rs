@@ -8,6 +8,8 @@ mod piece;
 mod session;
 mod settlement;
 
+pub(super) use debit::take_debited;
+
 use crate::wire::{Damage, Put as _, Take};
 use piece::id;
 use tallystick_core::{
@@ -16,13 +18,16 @@ use tallystick_core::{
     record::{Genesis, OutboxDelivered, SessionClosing, WriterOpened, WriterPositioned},
 };
 
+/// Numbers the kind that most records are.
+pub(super) const DEBITED: u8 = 40;
+
 /// Returns the version in which a kind of record is written, the newest that is read.
 pub(super) const fn version(kind: u8) -> u8 {
     match kind {
         // 1 had no limit, no external authority and no payment method.
         10 => 2,
         // 1 had no partial debits.
-        40 => 2,
+        DEBITED => 2,
         _ => 1,
     }
 }
@@ -89,7 +94,7 @@ pub(super) fn take<'a>(kind: u8, version: u8, take: &mut Take<'a>) -> Result<Rec
         32 => Record::ToppedUp(session::take_topped_up(take)?),
         36 => Record::SessionClosing(SessionClosing { session: id(take, SessionId::from_bits)? }),
         37 => Record::CommandDeclined(session::take_command_declined(take)?),
-        40 => Record::Debited(debit::take_debited(version, take)?),
+        DEBITED => Record::Debited(take_debited(version, take)?),
         44 => Record::Reversed(debit::take_reversed(take)?),
         45 => Record::WriterOpened(WriterOpened {
             id: id(take, WriterId::from_bits)?,

@@ -55,7 +55,7 @@ pub(super) fn put_debited(r: &Debited<'_>, out: &mut Vec<u8>) {
     out.put_hash(r.evidence.as_ref());
 }
 
-pub(super) fn take_debited<'a>(version: u8, take: &mut Take<'a>) -> Result<Debited<'a>, Damage> {
+pub(in crate::codec) fn take_debited<'a>(version: u8, take: &mut Take<'a>) -> Result<Debited<'a>, Damage> {
     let session = id(take, SessionId::from_bits)?;
     let payee = take.narrow("payee")?;
     let (amount, currency, verdict) = (amount(take)?, currency(take)?, verdict(take)?);
