@@ -74,6 +74,8 @@ pub struct Options {
     pub sweep_every: Duration,
     /// How many bytes of records one group may hold, about.
     pub group_bytes: usize,
+    /// How many threads bring partitions back at the start; 1 to 256. What comes back does not depend on it.
+    pub recovery_threads: usize,
 }
 
 impl Default for Options {
@@ -85,6 +87,7 @@ impl Default for Options {
             checkpoint_records: 1_000_000,
             sweep_every: Duration::from_millis(100),
             group_bytes: 1 << 20,
+            recovery_threads: cores.min(256),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{Engine, Options, Parts, RecoverySummary, recovery};
 use std::{
-    fmt, io,
+    fmt, io, panic, process,
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -97,6 +97,9 @@ impl Running {
         }
         if options.checkpoint_records == 0 || options.checkpoint_records > 16_000_000 {
             return Err(StartFault::Option("checkpoint_records must be 1 to 16,000,000"));
+        }
+        if options.recovery_threads == 0 || options.recovery_threads > usize::from(PARTITIONS) {
+            return Err(StartFault::Option("recovery_threads must be 1 to 256"));
         }
         let recovered = recovery::recover(&parts, &options)?;
         parts.events.recovered(&recovered.summary);
@@ -204,13 +207,13 @@ impl Drop for Running {
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartFault> {
-    let work = move || {
-        // A panic here is a bug in the money state or in what keeps it: nobody may go on as if nothing had happened.
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-            std::process::abort();
-        }
-    };
-    thread::Builder::new().name(name.into()).spawn(work).map_err(StartFault::Thread)
+    thread::Builder::new().name(name.into()).spawn(|| or_abort(work)).map_err(StartFault::Thread)
+}
+
+/// Does a thread's work. A panic is a bug in the money state or in what keeps it, or damage that only a record's effect
+/// showed: nobody may go on as if nothing had happened.
+pub(crate) fn or_abort<T>(work: impl FnOnce() -> T) -> T {
+    panic::catch_unwind(panic::AssertUnwindSafe(work)).unwrap_or_else(|_| process::abort())
 }
 
 fn join(handle: JoinHandle<()>) {

@@ -99,5 +99,28 @@ pub(crate) fn visit<'a>(bytes: &'a [u8], visit: impl FnOnce(&Stamp, Record<'a>))
     Ok(covered.len() + CHECK_BYTES)
 }
 
+/// Says where a record belongs, before it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline {
+    /// How many bytes it takes.
+    pub len: usize,
+    /// The partition it is of; there may be no such one.
+    pub partition: u16,
+}
+
+/// Outlines the record at the front of `bytes`: its checksum is not tested, and what it says is not read.
+/// *Errors*: it has no length, or is cut off.
+pub fn outline(bytes: &[u8]) -> Result<Outline, Damage> {
+    let mut take = Take::new(bytes);
+    let len = usize::from(take.array("a record's length").map(u16::from_le_bytes)?);
+    if len < FIXED_BYTES + CHECK_BYTES || len > bytes.len() {
+        return Err(Damage { what: "a record's length", at: 0 });
+    }
+    take.array::<2>("a record's header")?;
+    take.u64("a record's time")?;
+    let partition = take.narrow("a record's partition")?;
+    Ok(Outline { len, partition })
+}
+
 #[cfg(test)]
 mod tests;

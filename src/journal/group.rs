@@ -8,7 +8,11 @@
 //! their own: the first has `first_seq`, and the next ones count up.
 //! Never: decides what is missing; `Chain` says what does not follow, recovery says what that means.
 
-use crate::{StorageFault, codec, wire::Take};
+use crate::{
+    Damage, StorageFault,
+    codec::{self, Outline},
+    wire::Take,
+};
 use tallystick_core::{Record, Stamp};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -103,12 +107,7 @@ impl<'a> GroupView<'a> {
             let (previous, stored) = (take.u64("a group's previous check")?, take.u64("a group's check")?);
             let body = take.take(len as usize, "a group's body")?;
             take.end("a group's end")?;
-            Ok::<_, crate::Damage>((
-                magic,
-                version,
-                zero,
-                Self { first_seq, count, previous, check: stored, body },
-            ))
+            Ok::<_, Damage>((magic, version, zero, Self { first_seq, count, previous, check: stored, body }))
         };
         let (magic, version, zero, group) = read().map_err(|damage| corrupt(damage.to_string()))?;
         if magic != MAGIC {
@@ -140,38 +139,65 @@ impl<'a> GroupView<'a> {
         self.first_seq + u64::from(self.count) - 1
     }
 
+    /// Returns its records' bytes.
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
     /// Visits the records in order. *Errors*: `Corrupt`, naming the seq.
-    pub fn records(&self, visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
-        self.walk::<true>(visit)
+    pub fn records(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
+        self.walk(|seq, _, rest| {
+            let read = codec::verify(rest)
+                .and_then(|()| codec::visit(rest, |stamp, record| visit(seq, stamp, &record)));
+            read.map_err(|damage| damaged(seq, damage))
+        })
     }
 
     /// Visits the records as `records` does, but leaves their own checks alone: the group's, which holds, covers them. What
     /// they would still find is harm done between a decision and its group; whoever recovers money looks for that, whoever
     /// derives what can be derived again need not.
-    pub fn skim(&self, visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
-        self.walk::<false>(visit)
+    pub fn skim(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
+        self.walk(|seq, _, rest| {
+            let read = codec::visit(rest, |stamp, record| visit(seq, stamp, &record));
+            read.map_err(|damage| damaged(seq, damage))
+        })
     }
 
-    fn walk<const VERIFIES: bool>(
+    /// Visits where the records lie in the body, in order, without reading them. *Errors*: `Corrupt`, naming the seq.
+    pub fn outlines(&self, mut visit: impl FnMut(u64, usize, Outline)) -> Result<(), StorageFault> {
+        self.walk(|seq, at, rest| {
+            let outline = codec::outline(rest).map_err(|damage| damaged(seq, damage))?;
+            visit(seq, at, outline);
+            Ok(outline.len)
+        })
+    }
+
+    /// Walks from record to record: `step` is told the seq, the place and the bytes from there on, and returns how many of
+    /// them the record takes.
+    fn walk(
         &self,
-        mut visit: impl FnMut(u64, &Stamp, &Record<'a>),
+        mut step: impl FnMut(u64, usize, &'a [u8]) -> Result<usize, StorageFault>,
     ) -> Result<(), StorageFault> {
-        let mut rest = self.body;
+        let mut at = 0;
         for seq in self.first_seq..=self.last_seq() {
-            let corrupt =
-                |finding: String| StorageFault::Corrupt { place: format!("journal record {seq}"), finding };
-            let verified = if VERIFIES { codec::verify(rest) } else { Ok(()) };
-            let len = verified
-                .and_then(|()| codec::visit(rest, |stamp, record| visit(seq, stamp, &record)))
-                .map_err(|damage| corrupt(damage.to_string()))?;
-            rest = rest.get(len..).ok_or_else(|| corrupt("its length is wrong".into()))?;
+            at += step(seq, at, self.body.get(at..).unwrap_or_default())?;
         }
-        if rest.is_empty() {
+        if at == self.body.len() {
             return Ok(());
         }
-        let place = format!("journal group at seq {}", self.first_seq);
-        Err(StorageFault::Corrupt { place, finding: format!("{} bytes follow its last record", rest.len()) })
+        let (place, more) = (format!("journal group at seq {}", self.first_seq), self.body.len() - at);
+        Err(StorageFault::Corrupt { place, finding: format!("{more} bytes follow its last record") })
     }
+}
+
+fn damaged(seq: u64, damage: Damage) -> StorageFault {
+    StorageFault::Corrupt { place: format!("journal record {seq}"), finding: damage.to_string() }
+}
+
+/// Reads the record with this seq, which `GroupView::outlines` found. *Errors*: `Corrupt`, naming the seq.
+pub fn read_record(seq: u64, bytes: &[u8]) -> Result<(Stamp, Record<'_>), StorageFault> {
+    let (stamp, record, _) = codec::decode(bytes).map_err(|damage| damaged(seq, damage))?;
+    Ok((stamp, record))
 }
 
 /// Follows groups and refuses what does not follow.

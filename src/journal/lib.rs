@@ -11,7 +11,7 @@ pub mod storage;
 pub mod watermark;
 pub mod wire;
 
-pub use group::{Chain, GroupView, GroupWriter};
+pub use group::{Chain, GroupView, GroupWriter, read_record};
 pub use projection::{Entry, NeededFrom, ProjectionStore, VisitEntry};
 pub use storage::{
     Checkpoint, Checkpoints, Durability, Floor, Journal, Row, StorageFault, Tables, TrimStep, Visit,

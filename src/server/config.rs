@@ -108,6 +108,7 @@ impl Config {
             checkpoint_records: self.checkpoint_records,
             sweep_every: self.sweep_every,
             group_bytes: self.group_bytes,
+            ..Options::default()
         }
     }
 

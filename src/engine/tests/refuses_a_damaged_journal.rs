@@ -5,8 +5,13 @@
 mod world;
 
 use std::collections::BTreeMap;
+use tallystick_core::{
+    Record, Stamp, Time,
+    hash::Seed,
+    record::{Genesis, OutboxDelivered},
+};
 use tallystick_engine::StartFault;
-use tallystick_journal::{Checkpoints as _, GroupView, StorageFault};
+use tallystick_journal::{Checkpoints as _, GroupView, GroupWriter, StorageFault, codec};
 use world::{CountedIds, Disk, HandClock, MORNING, SECOND, World, opening, quiet};
 
 type Groups = BTreeMap<u64, Vec<u8>>;
@@ -136,6 +141,54 @@ fn a_group_of_another_journal_is_named() {
     }
     let text = refusal(&disk, |groups| *groups = foreign.clone());
     assert_says(&text, &["floor"]);
+}
+
+/// Adds a group whose checks all hold, with these records.
+fn add_group(disk: &Disk, records: &[(u16, Record<'_>)]) -> u64 {
+    let last = *keys(disk).last().unwrap();
+    let mut next = 0;
+    disk.journal.tamper(|groups| {
+        let before = GroupView::parse(last, &groups[&last]).unwrap();
+        let (mut writer, mut bytes) = (GroupWriter::default(), Vec::new());
+        next = before.last_seq() + 1;
+        writer.begin(next);
+        for (partition, record) in records {
+            let stamp = Stamp { partition: *partition, at: Time::from_ns(MORNING + SECOND), actor: 0 };
+            bytes.clear();
+            codec::encode(&stamp, record, &mut bytes);
+            writer.push(&bytes, 1);
+        }
+        let group = writer.finish(before.check).0.to_vec();
+        groups.insert(next, group);
+    });
+    next
+}
+
+/// Partitions are applied side by side: whichever of them comes upon its damage first, the first by seq is told.
+#[test]
+fn of_two_damaged_records_the_first_is_named() {
+    let nothing = || Record::OutboxDelivered(OutboxDelivered { through: 0 });
+    let genesis = || Record::Genesis(Genesis { seed: Seed([1; 16]), partitions: 256 });
+    for shards in 1..6 {
+        let disk = whole();
+        // Partition 0's worker sees to records that have no partition.
+        let records = [
+            (5, nothing()),
+            (7, nothing()),
+            (3, genesis()),
+            (300, nothing()),
+            (8, nothing()),
+            (1, genesis()),
+        ];
+        let seq = add_group(&disk, &records);
+        let fault =
+            World::start(disk, &HandClock::at(MORNING + SECOND), &std::sync::Arc::default(), quiet(shards));
+        let Err(StartFault::Storage(fault)) = fault else { panic!("a damaged journal was accepted") };
+        assert_says(&fault.to_string(), &[&format!("journal record {}", seq + 2), "begins in the middle"]);
+    }
+    let disk = whole();
+    let seq = add_group(&disk, &[(255, nothing()), (300, nothing()), (301, nothing())]);
+    assert_says(&refusal(&disk, |_| ()), &[&format!("journal record {}", seq + 1), "no such partition"]);
 }
 
 #[test]

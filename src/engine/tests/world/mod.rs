@@ -227,12 +227,14 @@ impl Tables for Disk {
     }
 }
 
-/// Chooses `shards`, and nothing in the background unless it is asked for.
+/// Chooses `shards`, and nothing in the background unless it is asked for. A start takes another number of threads with
+/// another number of shards: neither changes what comes back.
 pub(crate) fn quiet(shards: usize) -> Options {
     Options {
         shards,
         sweep_every: Duration::from_secs(3_600),
         checkpoint_records: 16_000_000,
+        recovery_threads: 1 + shards % 5,
         ..Options::default()
     }
 }
