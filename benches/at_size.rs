@@ -13,6 +13,7 @@
 #![allow(clippy::print_stdout, reason = "its figures")]
 
 use std::{
+    mem,
     path::Path,
     sync::{
         Arc, Mutex,
@@ -201,6 +202,20 @@ fn snapshot(folder: &Path) {
     told(&watch);
 }
 
+/// Says what checkpoints there were, all together.
+fn told_all(watch: &Watch) {
+    let all = mem::take(&mut *watch.checkpoints.lock().expect("a list"));
+    if let Some((_, last)) = all.last() {
+        let (rows, bytes) = all.iter().fold((0, 0), |(r, b), (_, s)| (r + s.rows, b + s.bytes));
+        let held = all.iter().map(|(_, summary)| summary.hold_ns_max / 1_000).max().unwrap_or(0);
+        let count = all.len();
+        println!(
+            "    {count} checkpoints to seq {}: {rows} rows, {bytes} bytes, a lock held {held} us at most",
+            last.covered_seq
+        );
+    }
+}
+
 fn told(watch: &Watch) {
     for (at, summary) in watch.checkpoints.lock().expect("a list").drain(..) {
         println!("  checkpoint ended at {at:.2} s: {summary:?}");
@@ -236,14 +251,24 @@ fn say(what: &str, mut waits: Vec<u32>, span: Duration) {
     );
 }
 
-fn load(folder: &Path, sessions: usize, payers: usize, rate: usize, seconds: u64, rounds: usize) {
+/// Is what a load is told on the command line.
+struct Load {
+    sessions: usize,
+    payers: usize,
+    rate: usize,
+    seconds: u64,
+    rounds: usize,
+}
+
+fn load(folder: &Path, told: &Load) {
+    let Load { sessions, payers, rate, seconds, rounds } = *told;
     let watch = Watch::new();
     let (running, _) = start(folder, Durability::Fsync, &watch);
     let engine = running.engine();
     let mut payers: Vec<Payer> =
         (0..payers).map(|nth| Payer::new(engine, &format!("payer {nth}"), sessions / payers)).collect();
     running.checkpoint().expect("a checkpoint");
-    told(&watch);
+    told_all(&watch);
     let span = Duration::from_secs(seconds);
     let every = match rate {
         0 => Duration::ZERO,
@@ -267,7 +292,7 @@ fn load(folder: &Path, sessions: usize, payers: usize, rate: usize, seconds: u64
             waits
         });
         say(if beside { "beside checkpoints" } else { "alone" }, waits, span);
-        told(&watch);
+        told_all(&watch);
     }
 }
 
@@ -279,14 +304,17 @@ fn main() {
         Some("build") => build(Path::new(&args[1]), asked(2), asked(3)),
         Some("snapshot") => snapshot(Path::new(&args[1])),
         Some("recover") => recover(Path::new(&args[1]), number(2).unwrap_or(3)),
-        Some("load") => load(Path::new(&args[1]), asked(2), asked(3), asked(4), asked(5) as u64, asked(6)),
+        Some("load") => {
+            let [sessions, payers, rate, rounds] = [2, 3, 4, 6].map(asked);
+            load(Path::new(&args[1]), &Load { sessions, payers, rate, seconds: asked(5) as u64, rounds });
+        }
         _ => {
             let folder = tempfile::tempdir().expect("a folder");
             build(folder.path(), 1_000, 10_000);
             recover(folder.path(), 2);
             snapshot(folder.path());
             recover(folder.path(), 2);
-            load(folder.path(), 1_000, 2, 0, 1, 1);
+            load(folder.path(), &Load { sessions: 1_000, payers: 2, rate: 0, seconds: 1, rounds: 1 });
         }
     }
 }

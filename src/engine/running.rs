@@ -1,7 +1,7 @@
 //! Owns: an engine's life: recovery, its threads (committer, sweeper, checkpointer), and the orderly end.
 //! Never: a process's exit; the composition root listens to `Events` and decides.
 
-use crate::{Engine, Options, Parts, RecoverySummary, recovery};
+use crate::{CheckpointSummary, Engine, Options, Parts, RecoverySummary, recovery};
 use std::{
     fmt, io, panic, process,
     sync::{
@@ -125,9 +125,9 @@ impl Running {
         &self.engine
     }
 
-    /// Makes a checkpoint now. *Errors*: the disk's.
-    pub fn checkpoint(&self) -> Result<crate::CheckpointSummary, StorageFault> {
-        checkpoint(&self.engine)
+    /// Makes a checkpoint now, giving way to those who decide meanwhile. *Errors*: the disk's.
+    pub fn checkpoint(&self) -> Result<CheckpointSummary, StorageFault> {
+        checkpoint(&self.engine, &self.workers_stop)
     }
 
     fn start_committer(&mut self) -> Result<(), StartFault> {
@@ -164,7 +164,7 @@ impl Running {
                 {
                     continue;
                 }
-                match checkpoint(&engine) {
+                match checkpoint(&engine, &stop) {
                     Ok(summary) => {
                         covered = summary.covered_seq;
                         // The stored floor's own group stays, however far the chain has come since; so does what a
@@ -221,8 +221,12 @@ fn join(handle: JoinHandle<()>) {
     let _ = handle.join();
 }
 
-fn checkpoint(engine: &Engine) -> Result<crate::CheckpointSummary, StorageFault> {
-    engine.checkpoint(|| engine.committer.floor())
+/// Makes a checkpoint; one that is under way when told to stop pauses no more.
+fn checkpoint(engine: &Engine, stop: &Stop) -> Result<CheckpointSummary, StorageFault> {
+    let pause = |span| {
+        stop.wait(span);
+    };
+    engine.checkpoint(|| engine.committer.floor(), &pause)
 }
 
 /// Gives old journal back, a step at a time.

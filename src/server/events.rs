@@ -50,7 +50,8 @@ impl Events for LoggedEvents {
     }
 
     fn checkpointed(&self, summary: &CheckpointSummary) {
-        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, command_keys, bytes } = *summary;
+        let CheckpointSummary { covered_seq, floor_seq, rows, settlements, command_keys, bytes, hold_ns_max } =
+            *summary;
         tracing::info!(
             covered_seq,
             floor_seq,
@@ -58,6 +59,7 @@ impl Events for LoggedEvents {
             settlements,
             command_keys,
             bytes,
+            hold_ns_max,
             "checkpoint is stored"
         );
     }

@@ -33,6 +33,35 @@ fn rows_of_a_failed_checkpoint_are_in_the_next() {
     }
 }
 
+/// More rows than one lock hold copies, some of them changed while they wait to be copied.
+#[test]
+fn a_checkpoint_of_many_rows_is_of_one_moment() {
+    let world = World::new(4);
+    let (account, payee) = (world.account("a", 1_000_000), world.payee("p"));
+    let sessions: Vec<_> = (0..400).map(|n| world.open(&opening(account, &format!("s{n}"), 1_000))).collect();
+    thread::scope(|scope| {
+        let (world, sessions) = (&world, &sessions);
+        scope.spawn(move || {
+            for round in 0..4 {
+                for (n, session) in sessions.iter().enumerate() {
+                    world.debit(*session, payee, 1, &format!("{round}-{n}"));
+                }
+            }
+        });
+        (0..6).for_each(|_| assert!(world.running.checkpoint().unwrap().rows < 500));
+    });
+    let world = world.restart(3);
+    assert_eq!(world.engine().check_sound(), Ok(()));
+    for (n, session) in sessions.iter().enumerate() {
+        assert_eq!(world.debit(*session, payee, 1, &format!("0-{n}")).remaining.nanos(), 996);
+    }
+    world.running.checkpoint().unwrap();
+    for (mut partition, stored) in replayed(&world.disk.archive).into_iter().zip(stored(&world.disk.index)) {
+        let number = partition.number();
+        assert_eq!(values(&mut partition), stored, "partition {number}");
+    }
+}
+
 #[test]
 fn checkpoints_asked_for_at_once_take_turns() {
     let world = World::new(4);
