@@ -103,7 +103,7 @@ pub(crate) fn visit<'a>(bytes: &'a [u8], visit: impl FnOnce(&Stamp, Record<'a>))
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outline {
     /// How many bytes it takes.
-    pub len: usize,
+    pub len: u16,
     /// The partition it is of; there may be no such one.
     pub partition: u16,
 }
@@ -112,8 +112,8 @@ pub struct Outline {
 /// *Errors*: it has no length, or is cut off.
 pub fn outline(bytes: &[u8]) -> Result<Outline, Damage> {
     let mut take = Take::new(bytes);
-    let len = usize::from(take.array("a record's length").map(u16::from_le_bytes)?);
-    if len < FIXED_BYTES + CHECK_BYTES || len > bytes.len() {
+    let len = take.array("a record's length").map(u16::from_le_bytes)?;
+    if usize::from(len) < FIXED_BYTES + CHECK_BYTES || usize::from(len) > bytes.len() {
         return Err(Damage { what: "a record's length", at: 0 });
     }
     take.array::<2>("a record's header")?;

@@ -146,7 +146,7 @@ impl<'a> GroupView<'a> {
 
     /// Visits the records in order. *Errors*: `Corrupt`, naming the seq.
     pub fn records(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
-        self.walk(|seq, _, rest| {
+        self.walk(|seq, rest| {
             let read = codec::verify(rest)
                 .and_then(|()| codec::visit(rest, |stamp, record| visit(seq, stamp, &record)));
             read.map_err(|damage| damaged(seq, damage))
@@ -157,30 +157,30 @@ impl<'a> GroupView<'a> {
     /// they would still find is harm done between a decision and its group; whoever recovers money looks for that, whoever
     /// derives what can be derived again need not.
     pub fn skim(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
-        self.walk(|seq, _, rest| {
+        self.walk(|seq, rest| {
             let read = codec::visit(rest, |stamp, record| visit(seq, stamp, &record));
             read.map_err(|damage| damaged(seq, damage))
         })
     }
 
-    /// Visits where the records lie in the body, in order, without reading them. *Errors*: `Corrupt`, naming the seq.
-    pub fn outlines(&self, mut visit: impl FnMut(u64, usize, Outline)) -> Result<(), StorageFault> {
-        self.walk(|seq, at, rest| {
+    /// Visits the records in order, without reading them. *Errors*: `Corrupt`, naming the seq.
+    pub fn outlines(&self, mut visit: impl FnMut(u64, Outline)) -> Result<(), StorageFault> {
+        self.walk(|seq, rest| {
             let outline = codec::outline(rest).map_err(|damage| damaged(seq, damage))?;
-            visit(seq, at, outline);
-            Ok(outline.len)
+            visit(seq, outline);
+            Ok(outline.len.into())
         })
     }
 
-    /// Walks from record to record: `step` is told the seq, the place and the bytes from there on, and returns how many of
-    /// them the record takes.
+    /// Walks from record to record: `step` is told the seq and the bytes from there on, and returns how many of them the
+    /// record takes.
     fn walk(
         &self,
-        mut step: impl FnMut(u64, usize, &'a [u8]) -> Result<usize, StorageFault>,
+        mut step: impl FnMut(u64, &'a [u8]) -> Result<usize, StorageFault>,
     ) -> Result<(), StorageFault> {
         let mut at = 0;
         for seq in self.first_seq..=self.last_seq() {
-            at += step(seq, at, self.body.get(at..).unwrap_or_default())?;
+            at += step(seq, self.body.get(at..).unwrap_or_default())?;
         }
         if at == self.body.len() {
             return Ok(());

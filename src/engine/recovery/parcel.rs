@@ -1,39 +1,46 @@
 //! Owns: a stretch of the journal on its way to those who apply it: some groups' records, and where each partition's lie.
 //! Never: reads a record.
 
-use std::mem;
 use tallystick_core::PARTITIONS;
 use tallystick_journal::{GroupView, StorageFault};
 
-/// Says where a record lies.
+/// Is a record among its partition's.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     /// Its seq less the parcel's first.
     nth: u32,
-    /// Where its bytes begin.
-    at: u32,
+    /// How many bytes it takes.
+    len: u16,
 }
 
-/// Is records with consecutive seqs, found by partition.
+/// Says where a partition's records begin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Begin {
+    place: usize,
+    byte: usize,
+}
+
+/// Is records with consecutive seqs, in the order of their partitions, and of their seqs in each: who reads one after another
+/// of a partition reads one byte after another, and finds that partition's rows in the processor's cache.
 #[derive(Debug)]
 pub(super) struct Parcel {
     first_seq: u64,
     bytes: Vec<u8>,
-    /// In the order of partitions, and of seqs in each.
     places: Vec<Place>,
-    /// Where each partition's places begin, and where the last one's end.
-    begins: Vec<u32>,
+    /// One a partition, and one for the end.
+    begins: Vec<Begin>,
 }
 
 impl Parcel {
-    /// Returns the seqs and bytes of a partition's records, in order. What follows a record follows its bytes, too.
+    /// Returns the seqs and bytes of a partition's records, in order.
     pub(super) fn of(&self, partition: u16) -> impl Iterator<Item = (u64, &[u8])> {
-        let begins = |number: usize| self.begins.get(number).map_or(0, |at| *at as usize);
-        let range = begins(partition.into())..begins(usize::from(partition) + 1);
-        let places = self.places.get(range).unwrap_or_default().iter();
-        places.map(|place| {
-            let bytes = self.bytes.get(place.at as usize..).unwrap_or_default();
-            (self.first_seq + u64::from(place.nth), bytes)
+        let begin = |number: usize| self.begins.get(number).copied().unwrap_or_default();
+        let (from, to) = (begin(partition.into()), begin(usize::from(partition) + 1));
+        let mut rest = self.bytes.get(from.byte..to.byte).unwrap_or_default();
+        self.places.get(from.place..to.place).unwrap_or_default().iter().map_while(move |place| {
+            let (record, after) = rest.split_at_checked(place.len.into())?;
+            rest = after;
+            Some((self.first_seq + u64::from(place.nth), record))
         })
     }
 }
@@ -43,56 +50,63 @@ impl Parcel {
 pub(super) struct Packer {
     first_seq: u64,
     bytes: Vec<u8>,
-    /// Partition and place, in the order of seqs.
-    places: Vec<(u16, u32)>,
+    /// Partition and length of each record, in the order of seqs.
+    records: Vec<(u16, u16)>,
 }
 
 impl Packer {
-    /// Returns how many bytes were packed.
+    /// Returns how many bytes were put in.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Puts a group's records in, which follow those before. *Errors*: `Corrupt`; what comes before the damage is in.
+    /// Puts a group's records in, which follow those before. *Errors*: `Corrupt`; what comes before the damage is in, and
+    /// nothing may follow.
     pub(super) fn put(&mut self, group: &GroupView<'_>) -> Result<(), StorageFault> {
-        if self.places.is_empty() {
+        if self.records.is_empty() {
             self.first_seq = group.first_seq;
         }
-        let begin = self.bytes.len();
         self.bytes.extend_from_slice(group.body());
-        group.outlines(|_, at, outline| {
+        group.outlines(|_, outline| {
             // A record of no partition there is goes to the first one's, who reads it and says so.
             let partition = if outline.partition < PARTITIONS { outline.partition } else { 0 };
-            self.places.push((partition, narrow(begin + at)));
+            self.records.push((partition, outline.len));
         })
     }
 
-    /// Packs what was put in, and begins anew.
+    /// Packs what was put in, and begins anew with the same memory.
     pub(super) fn pack(&mut self) -> Parcel {
-        let mut begins = vec![0; usize::from(PARTITIONS) + 1];
-        for (partition, _) in &self.places {
-            begins[usize::from(*partition) + 1] += 1;
+        let begins = self.begins();
+        let mut next = begins.clone();
+        let mut bytes = vec![0; self.bytes.len()];
+        let mut places = vec![Place::default(); self.records.len()];
+        let mut rest = self.bytes.as_slice();
+        for (nth, (partition, len)) in (0..).zip(&self.records) {
+            let (record, after) = rest.split_at(usize::from(*len));
+            rest = after;
+            let at = &mut next[usize::from(*partition)];
+            bytes[at.byte..at.byte + record.len()].copy_from_slice(record);
+            places[at.place] = Place { nth, len: *len };
+            *at = Begin { place: at.place + 1, byte: at.byte + record.len() };
         }
-        for number in 1..begins.len() {
-            begins[number] += begins[number - 1];
-        }
-        let (mut next, mut places) = (begins.clone(), vec![Place::default(); self.places.len()]);
-        for (nth, (partition, at)) in (0..).zip(&self.places) {
-            let place = &mut next[usize::from(*partition)];
-            places[*place as usize] = Place { nth, at: *at };
-            *place += 1;
-        }
-        self.places.clear();
-        // The next one will be about as large.
-        let room = Vec::with_capacity(self.bytes.len());
-        let bytes = mem::replace(&mut self.bytes, room);
+        self.bytes.clear();
+        self.records.clear();
         Parcel { first_seq: self.first_seq, bytes, places, begins }
     }
-}
 
-/// A group alone has less than 4 GiB, and more than one have less than a parcel.
-fn narrow(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or_else(|_| panic!("bug: a parcel of {at} bytes"))
+    fn begins(&self) -> Vec<Begin> {
+        let mut begins = vec![Begin::default(); usize::from(PARTITIONS) + 1];
+        for (partition, len) in &self.records {
+            let after = &mut begins[usize::from(*partition) + 1];
+            *after = Begin { place: after.place + 1, byte: after.byte + usize::from(*len) };
+        }
+        for number in 1..begins.len() {
+            let before = begins[number - 1];
+            let begin = &mut begins[number];
+            *begin = Begin { place: begin.place + before.place, byte: begin.byte + before.byte };
+        }
+        begins
+    }
 }
 
 #[cfg(test)]

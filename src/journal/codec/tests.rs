@@ -63,6 +63,18 @@ fn every_kind_comes_back() {
 }
 
 #[test]
+fn an_outline_says_what_the_record_says() {
+    for record in one_of_each() {
+        let (bytes, len) = (encoded(&record), encoded(&record).len());
+        let outlined = outline(&bytes).unwrap();
+        assert_eq!((outlined.partition, usize::from(outlined.len)), (stamp().partition, len));
+        for cut in 0..len {
+            assert!(outline(&bytes[..cut]).is_err(), "{cut} bytes of {record:?}");
+        }
+    }
+}
+
+#[test]
 fn a_streamed_debit_is_a_few_dozen_bytes() {
     let streamed = debit("", 1_000, 600, false);
     assert_eq!(encoded(&Record::Debited(streamed)).len(), 65);
