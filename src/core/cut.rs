@@ -151,10 +151,10 @@ impl Partition {
         self.inbox = head.inbox;
         self.ends = self.sessions.iter().map(|(slot, session)| (session.due_at(), slot)).collect();
         self.children =
-            self.sessions.iter().filter_map(|(slot, session)| Some((session.parent?, slot))).collect();
+            self.sessions.iter().filter_map(|(slot, session)| Some((session.parent()?, slot))).collect();
         self.closing = 0;
         for (_, session) in self.sessions.iter() {
-            self.closing += u32::from(session.closing_at != Time::ZERO);
+            self.closing += u32::from(session.closing_at() != Time::ZERO);
         }
         self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();
         self.check_sound()

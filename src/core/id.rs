@@ -115,6 +115,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $kind:expr, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        // Aligned as two words: a row that has an id is not padded for it.
+        #[repr(packed(8))]
         pub struct $name(u128);
 
         impl $name {

@@ -276,7 +276,7 @@ impl Partition {
 
     /// Shows a session.
     pub fn view(&self, session: &Session, now: Time) -> SessionView {
-        let payees = session.payees.iter().filter_map(|part| Some((self.notices.get(part.payee)?.id, *part)));
+        let payees = session.payees().filter_map(|part| Some((self.notices.get(part.payee)?.id, part)));
         SessionView {
             id: session.id,
             account: self
@@ -284,22 +284,22 @@ impl Partition {
                 .get(session.account)
                 .map_or_else(|| crate::apply::bug("no account"), |a| a.id),
             currency: session.currency,
-            parent: session.parent.and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id),
+            parent: session.parent().and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id),
             mode: session.mode,
             depth: session.depth,
-            bounds: session.bounds,
+            bounds: session.bounds(),
             spent: session.spent_own,
-            spent_below: session.spent_below,
-            held: session.held,
-            reserved_by_children: session.reserved_by_children,
-            open_children: session.open_children,
+            spent_below: session.spent_below(),
+            held: session.held(),
+            reserved_by_children: session.reserved_by_children(),
+            open_children: session.open_children(),
             remaining: session.remaining(),
             debit_count: session.debit_count,
             opened_at: session.opened_at,
             payees: payees.collect(),
-            about: (*session.about).clone(),
+            about: session.about(),
             ended: self.has_ended(session, self.decision_time(now)),
-            closing: session.closing_at != Time::ZERO,
+            closing: session.closing_at() != Time::ZERO,
         }
     }
 

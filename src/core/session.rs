@@ -1,11 +1,24 @@
 //! Owns: a session, the envelope that is streamed into and settled, and its counters: its own, and those it keeps of what
-//! lies below it. Never: the order in which limits are tested; that is the ladder's, in `decide`. Never its parents.
+//! lies below it. What a debit reads and writes lies in one place, so that a debit of a session that no cache holds waits for
+//! memory once; what most sessions have nothing of is beside it, and there only when there is something.
+//! Never: the order in which limits are tested; that is the ladder's, in `decide`. Never its parents.
+
+mod payees;
+mod plain;
 
 use crate::{
-    Amount, Cap, Currency, SessionId, Time, WriterId, apply::sure, keys::Keys, limits, writer::Window,
+    Amount, Cap, Currency, SessionId, Time, WriterId,
+    apply::sure,
+    hash::KeyHash,
+    keys::{Keys, Remembered},
+    limits,
+    writer::Window,
 };
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use payees::Payees;
 use serde::{Deserialize, Serialize};
+
+pub use plain::Plain;
 
 /// Says how a session stands to its parent. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -104,15 +117,60 @@ pub struct Bounds {
     pub payees_restricted: bool,
 }
 
-/// Is one open session. A settled one leaves the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Is what a debit reads of a session only where it is not nothing: in most it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rare {
+    parent: Option<u32>,
+    open_children: u32,
+    not_before: Time,
+    debit_min: Amount,
+    closing_at: Time,
+    spent_below: Amount,
+    held: Amount,
+    reserved_by_children: Amount,
+}
+
+impl Rare {
+    const NONE: Self = Self {
+        parent: None,
+        open_children: 0,
+        not_before: Time::ZERO,
+        debit_min: Amount::ZERO,
+        closing_at: Time::ZERO,
+        spent_below: Amount::ZERO,
+        held: Amount::ZERO,
+        reserved_by_children: Amount::ZERO,
+    };
+}
+
+/// Is what a session has of facts, of debits with keys, and of writers after the first.
+#[derive(Debug, Clone, Default)]
+struct Rest {
+    about: About,
+    keys: Keys,
+    writers: Vec<Window>,
+}
+
+/// Is one open session. A settled one leaves the table. Its fields, one by one, are `Plain`'s.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Plain", into = "Plain")]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
+    cap: Amount,
+    ends_at: Time,
+    /// What was debited on it, reversals taken off.
+    pub spent_own: Amount,
+    /// Approved debits.
+    pub debit_count: u64,
+    debit_max: Cap,
+    default_payee_cap: Cap,
+    /// When it was opened.
+    pub opened_at: Time,
     /// Its account's slot, in the same partition.
     pub account: u32,
-    /// The slot of the session it stands under; `None` straight on the account.
-    pub parent: Option<u32>,
+    /// Its account's currency.
+    pub currency: Currency,
     /// How it stands to its parent.
     pub mode: Mode,
     /// How deep below its account; 1 is straight on it.
@@ -121,45 +179,119 @@ pub struct Session {
     pub counts_payees: bool,
     /// Something above it does.
     pub counted_above: bool,
-    /// Its account's currency.
-    pub currency: Currency,
-    /// What bounds its debits.
-    pub bounds: Bounds,
-    /// When it began to close, with sessions still open below it; zero while it does not.
-    pub closing_at: Time,
-    /// What was debited on it, reversals taken off.
-    pub spent_own: Amount,
-    /// What sessions below it spent: closed ones, and open shared ones.
-    pub spent_below: Amount,
-    /// Set aside by holds. A place: always zero until there are holds.
-    pub held: Amount,
-    /// Set aside for open reserved sessions below.
-    pub reserved_by_children: Amount,
-    /// Sessions open directly under it.
-    pub open_children: u32,
-    /// Approved debits.
-    pub debit_count: u64,
-    /// When it was opened.
-    pub opened_at: Time,
-    /// One part a payee, in order of `payee`.
-    pub payees: Vec<PayeePart>,
-    /// One window a writer.
-    pub writers: Vec<Window>,
-    /// Debits with free-form keys.
-    pub keys: Box<Keys>,
-    /// The rest.
-    pub about: Box<About>,
+    payees_restricted: bool,
+    payees: Payees,
+    /// The window of the first writer.
+    window: Option<Window>,
+    /// `None` for `Rare::NONE`.
+    rare: Option<Box<Rare>>,
+    /// `None` for nothing.
+    rest: Option<Box<Rest>>,
 }
 
+/// Sessions are equal when they are stored alike, wherever their parts are kept.
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        Plain::from(self.clone()) == Plain::from(other.clone())
+    }
+}
+
+impl Eq for Session {}
+
 impl Session {
+    fn rare(&self) -> &Rare {
+        self.rare.as_deref().unwrap_or(&Rare::NONE)
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_with(|| Box::new(Rare::NONE))
+    }
+
+    fn rest_mut(&mut self) -> &mut Rest {
+        self.rest.get_or_insert_default()
+    }
+
+    /// Returns the slot of the session it stands under; `None` straight on the account.
+    pub fn parent(&self) -> Option<u32> {
+        self.rare().parent
+    }
+
+    /// Returns its cap.
+    pub fn cap(&self) -> Amount {
+        self.cap
+    }
+
+    /// Returns its end.
+    pub fn ends_at(&self) -> Time {
+        self.ends_at
+    }
+
+    /// Returns what bounds its debits.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            cap: self.cap,
+            not_before: self.rare().not_before,
+            ends_at: self.ends_at,
+            default_payee_cap: self.default_payee_cap,
+            debit_min: self.rare().debit_min,
+            debit_max: self.debit_max,
+            payees_restricted: self.payees_restricted,
+        }
+    }
+
+    /// Returns when it began to close, with sessions still open below it; zero while it does not.
+    pub fn closing_at(&self) -> Time {
+        self.rare().closing_at
+    }
+
+    /// Returns what sessions below it spent: closed ones, and open shared ones.
+    pub fn spent_below(&self) -> Amount {
+        self.rare().spent_below
+    }
+
+    /// Returns what is set aside by holds. A place: always zero until there are holds.
+    pub fn held(&self) -> Amount {
+        self.rare().held
+    }
+
+    /// Returns what is set aside for open reserved sessions below.
+    pub fn reserved_by_children(&self) -> Amount {
+        self.rare().reserved_by_children
+    }
+
+    /// Returns how many sessions are open directly under it.
+    pub fn open_children(&self) -> u32 {
+        self.rare().open_children
+    }
+
+    /// Returns one part a payee, in order of `payee`.
+    pub fn payees(&self) -> impl Iterator<Item = PayeePart> + Clone {
+        self.payees.iter(self.default_payee_cap)
+    }
+
+    /// Returns the facts behind it, with what was taken back.
+    pub fn about(&self) -> About {
+        self.rest.as_deref().map_or_else(About::default, |rest| rest.about.clone())
+    }
+
+    /// Returns what was taken back of the debit with this seq; `None` when nothing was.
+    pub fn reversed(&self, seq: u64) -> Option<Amount> {
+        self.rest.as_deref()?.about.reversed.get(&seq).copied()
+    }
+
+    /// Returns of how many debits something was taken back.
+    pub fn reversed_count(&self) -> usize {
+        self.rest.as_deref().map_or(0, |rest| rest.about.reversed.len())
+    }
+
     /// Returns what is left of the cap: cap - (spent_own + spent_below + held + reserved_by_children), or zero.
     pub fn remaining(&self) -> Amount {
-        self.bounds
-            .cap
+        let rare = self.rare();
+        self.cap
             .minus_or_zero(self.spent_own)
-            .minus_or_zero(self.spent_below)
-            .minus_or_zero(self.held)
-            .minus_or_zero(self.reserved_by_children)
+            .minus_or_zero(rare.spent_below)
+            .minus_or_zero(rare.held)
+            .minus_or_zero(rare.reserved_by_children)
     }
 
     /// Returns whether its own end has come, or it is closing. Something above it may be closing, too: a decision asks
@@ -170,7 +302,8 @@ impl Session {
 
     /// Returns when it has to be settled.
     pub fn due_at(&self) -> Time {
-        if self.closing_at == Time::ZERO { self.bounds.ends_at } else { self.closing_at }
+        let closing_at = self.closing_at();
+        if closing_at == Time::ZERO { self.ends_at } else { closing_at }
     }
 
     /// Returns whether a debit on it changes or is bounded by what lies above.
@@ -180,19 +313,19 @@ impl Session {
 
     /// Returns whether nothing can be approved out of what is left.
     pub fn is_final_with(&self, left: Amount) -> bool {
-        left.is_zero() || left < self.bounds.debit_min
+        left.is_zero() || left < self.rare().debit_min
     }
 
     /// Finds a payee's part.
-    pub fn part(&self, payee: u32) -> Option<&PayeePart> {
-        self.payees.binary_search_by_key(&payee, |part| part.payee).ok().and_then(|at| self.payees.get(at))
+    pub fn part(&self, payee: u32) -> Option<PayeePart> {
+        self.payees.get(payee, self.default_payee_cap)
     }
 
     /// Returns what a payee may still get; `None` without a cap.
     pub fn payee_remaining(&self, payee: u32) -> Option<Amount> {
         match self.part(payee) {
             Some(part) => part.remaining(),
-            None => self.bounds.default_payee_cap.get(),
+            None => self.default_payee_cap.get(),
         }
     }
 
@@ -208,50 +341,84 @@ impl Session {
 
     /// Finds a writer's window.
     pub fn window(&self, writer: WriterId) -> Option<&Window> {
-        self.writers.iter().find(|window| window.writer() == writer)
+        self.windows().find(|window| window.writer() == writer)
     }
 
+    fn windows(&self) -> impl Iterator<Item = &Window> {
+        self.window.iter().chain(self.rest.iter().flat_map(|rest| &rest.writers))
+    }
+
+    /// Returns how many writers it remembers.
+    pub fn writer_count(&self) -> usize {
+        self.windows().count()
+    }
+
+    /// Finds a debit with a free-form key.
+    pub fn keyed(&self, key: KeyHash) -> Option<&Remembered> {
+        self.rest.as_deref()?.keys.get(key)
+    }
+
+    /// Returns how many free-form keys it remembers.
+    pub fn key_count(&self) -> usize {
+        self.rest.as_deref().map_or(0, |rest| rest.keys.len())
+    }
+
+    pub(crate) fn remember(&mut self, key: KeyHash, debit: Remembered) {
+        self.rest_mut().keys.remember(key, debit);
+    }
+
+    /// Returns a writer's window, which is a new one if it had none.
     pub(crate) fn window_mut(&mut self, writer: WriterId, epoch: u32) -> Option<&mut Window> {
-        let at = match self.writers.iter().position(|window| window.writer() == writer) {
-            Some(at) => at,
-            None => {
-                self.writers.push(Window::new(writer, epoch));
-                self.writers.len() - 1
-            }
-        };
-        self.writers.get_mut(at)
+        let first = self.window.get_or_insert_with(|| Window::new(writer, epoch));
+        if first.writer() == writer {
+            return Some(first);
+        }
+        let writers = &mut self.rest.get_or_insert_default().writers;
+        let at = writers.iter().position(|window| window.writer() == writer).unwrap_or(writers.len());
+        if at == writers.len() {
+            writers.push(Window::new(writer, epoch));
+        }
+        writers.get_mut(at)
     }
 
-    fn part_mut(&mut self, payee: u32) -> Option<&mut PayeePart> {
-        let default_cap = self.bounds.default_payee_cap;
-        let at = match self.payees.binary_search_by_key(&payee, |part| part.payee) {
-            Ok(at) => at,
-            Err(at) => {
-                self.payees.insert(at, PayeePart::new(payee, default_cap));
-                at
-            }
-        };
-        self.payees.get_mut(at)
+    /// Raises its cap, and moves its end later.
+    pub(crate) fn raise(&mut self, add: Amount, ends_at: Time) {
+        self.cap = sure(self.cap.checked_add(add));
+        assert!(ends_at >= self.ends_at, "bug: {} would end earlier", self.id);
+        self.ends_at = ends_at;
+    }
+
+    /// Begins to close, with sessions still open below it.
+    pub(crate) fn begin_closing(&mut self, at: Time) {
+        assert_eq!(self.closing_at(), Time::ZERO, "bug: {} is closing already", self.id);
+        self.rare_mut().closing_at = at;
+    }
+
+    /// Counts the sessions open directly under it.
+    pub(crate) fn count_children(&mut self, change: impl FnOnce(u32) -> Option<u32>) {
+        self.rare_mut().open_children = sure(change(self.open_children()));
     }
 
     /// Takes an approved amount. *Panics*: if it fits neither the cap nor the payee's (I1).
     pub(crate) fn take(&mut self, payee: u32, amount: Amount) {
         assert!(amount <= self.remaining(), "bug: {amount} overspends session {}", self.id);
         let id = self.id;
-        let part = sure(self.part_mut(payee));
-        part.spent = sure(part.spent.checked_add(amount));
-        part.debit_count += 1;
-        part.assert_within_cap(id);
+        self.payees.change(payee, self.default_payee_cap, |part| {
+            part.spent = sure(part.spent.checked_add(amount));
+            part.debit_count += 1;
+            part.assert_within_cap(id);
+        });
         self.spent_own = sure(self.spent_own.checked_add(amount));
         self.debit_count += 1;
     }
 
     /// Takes back `amount` of the debit with this seq.
     pub(crate) fn take_back(&mut self, seq: u64, payee: u32, amount: Amount) -> Amount {
-        let part = sure(self.part_mut(payee));
-        part.spent = sure(part.spent.checked_sub(amount));
+        self.payees.change(payee, self.default_payee_cap, |part| {
+            part.spent = sure(part.spent.checked_sub(amount));
+        });
         self.spent_own = sure(self.spent_own.checked_sub(amount));
-        let reversed = self.about.reversed.entry(seq).or_default();
+        let reversed = self.rest_mut().about.reversed.entry(seq).or_default();
         *reversed = sure(reversed.checked_add(amount));
         *reversed
     }
@@ -259,38 +426,41 @@ impl Session {
     /// Counts what a payee got below. *Panics*: if that passes its cap here (I1).
     pub(crate) fn count_below(&mut self, payee: u32, amount: Amount) {
         let id = self.id;
-        let part = sure(self.part_mut(payee));
-        part.spent_below = sure(part.spent_below.checked_add(amount));
-        part.assert_within_cap(id);
+        self.payees.change(payee, self.default_payee_cap, |part| {
+            part.spent_below = sure(part.spent_below.checked_add(amount));
+            part.assert_within_cap(id);
+        });
     }
 
     /// Takes back what `count_below` counted.
     pub(crate) fn uncount_below(&mut self, payee: u32, amount: Amount) {
-        let part = sure(self.part_mut(payee));
-        part.spent_below = sure(part.spent_below.checked_sub(amount));
+        self.payees.change(payee, self.default_payee_cap, |part| {
+            part.spent_below = sure(part.spent_below.checked_sub(amount));
+        });
     }
 
     /// Takes a debit of a shared session below. *Panics*: if it does not fit (I1).
     pub(crate) fn spend_below(&mut self, amount: Amount) {
         assert!(amount <= self.remaining(), "bug: {amount} from below overspends session {}", self.id);
-        self.spent_below = sure(self.spent_below.checked_add(amount));
+        self.rare_mut().spent_below = sure(self.spent_below().checked_add(amount));
     }
 
     /// Takes back what `spend_below` took.
     pub(crate) fn unspend_below(&mut self, amount: Amount) {
-        self.spent_below = sure(self.spent_below.checked_sub(amount));
+        self.rare_mut().spent_below = sure(self.spent_below().checked_sub(amount));
     }
 
     /// Sets a cap aside for a session below. *Panics*: if it does not fit (I1).
     pub(crate) fn reserve(&mut self, cap: Amount) {
         assert!(cap <= self.remaining(), "bug: session {} cannot reserve {cap}", self.id);
-        self.reserved_by_children = sure(self.reserved_by_children.checked_add(cap));
+        self.rare_mut().reserved_by_children = sure(self.reserved_by_children().checked_add(cap));
     }
 
     /// Ends a reservation: what was spent of it stays spent, the rest can be spent again.
     pub(crate) fn release(&mut self, cap: Amount, spent: Amount) {
         assert!(spent <= cap, "bug: a child of {} spent {spent} of {cap}", self.id);
-        self.reserved_by_children = sure(self.reserved_by_children.checked_sub(cap));
-        self.spent_below = sure(self.spent_below.checked_add(spent));
+        let rare = self.rare_mut();
+        rare.reserved_by_children = sure(rare.reserved_by_children.checked_sub(cap));
+        rare.spent_below = sure(rare.spent_below.checked_add(spent));
     }
 }

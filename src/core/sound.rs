@@ -28,7 +28,7 @@ impl Partition {
         self.check_payees_below()?;
         self.check_deposits()?;
         self.check_books()?;
-        let closing = self.sessions.iter().filter(|(_, session)| session.closing_at != Time::ZERO);
+        let closing = self.sessions.iter().filter(|(_, session)| session.closing_at() != Time::ZERO);
         if closing.count() != self.closing as usize {
             return Err("other sessions are closing than are counted");
         }
@@ -44,32 +44,33 @@ impl Partition {
     }
 
     fn check_session(&self, session: &Session) -> Result<(), &'static str> {
-        let parts = session.payees.iter();
+        let parts = session.payees();
         let spent: u128 = parts.clone().map(|part| u128::from(part.spent.nanos())).sum();
         if spent != u128::from(session.spent_own.nanos()) {
             return Err("a session's payees do not add up to what it spent");
         }
-        let used = [session.spent_own, session.spent_below, session.held, session.reserved_by_children];
+        let used = [session.spent_own, session.spent_below(), session.held(), session.reserved_by_children()];
         if used.iter().map(|amount| u128::from(amount.nanos())).sum::<u128>()
-            > u128::from(session.bounds.cap.nanos())
+            > u128::from(session.cap().nanos())
         {
             return Err("a session is over its cap");
         }
         let got = |part: &crate::session::PayeePart| part.spent.checked_add(part.spent_below);
-        if parts.clone().any(|part| part.cap.get().is_some_and(|cap| got(part).is_none_or(|got| got > cap))) {
+        if parts.clone().any(|part| part.cap.get().is_some_and(|cap| got(&part).is_none_or(|got| got > cap)))
+        {
             return Err("a payee is over its cap");
         }
         if parts.map(|part| part.debit_count).sum::<u64>() != session.debit_count {
             return Err("a session's payees do not count its debits");
         }
-        let parent = session.parent.map(|slot| self.sessions.get(slot));
+        let parent = session.parent().map(|slot| self.sessions.get(slot));
         match parent {
             Some(None) => Err("a session stands under a closed one"),
             Some(Some(parent)) if parent.depth + 1 != session.depth => {
                 Err("a session is not below its parent")
             }
             Some(Some(parent)) if parent.account != session.account => Err("a tree has two accounts"),
-            Some(Some(parent)) if session.bounds.ends_at > parent.bounds.ends_at => {
+            Some(Some(parent)) if session.ends_at() > parent.ends_at() => {
                 Err("a session outlives its parent")
             }
             Some(Some(parent)) if (parent.counts_payees || parent.counted_above) != session.counted_above => {
@@ -96,12 +97,12 @@ impl Partition {
         }
         for (slot, session) in self.sessions.iter() {
             let children = below.get(&(true, slot)).copied().unwrap_or_default();
-            if children.reserved != session.reserved_by_children.into()
-                || children.count != session.open_children
+            if children.reserved != session.reserved_by_children().into()
+                || children.count != session.open_children()
             {
                 return Err("a session's reservation is not the sum of what its children take");
             }
-            if children.spent_shared > session.spent_below.into() {
+            if children.spent_shared > session.spent_below().into() {
                 return Err("a session counts less than its shared children spent");
             }
         }
@@ -114,7 +115,7 @@ impl Partition {
                 return Err("an account counts less than its shared sessions spent");
             }
         }
-        if self.children.len() != self.sessions.iter().filter(|(_, s)| s.parent.is_some()).count() {
+        if self.children.len() != self.sessions.iter().filter(|(_, s)| s.parent().is_some()).count() {
             return Err("the index of children is not the tree");
         }
         Ok(())
@@ -125,7 +126,7 @@ impl Partition {
     fn check_payees_below(&self) -> Result<(), &'static str> {
         let mut below: BTreeMap<(u32, u32), u128> = BTreeMap::new();
         for (_, session) in self.sessions.iter().filter(|(_, session)| session.counted_above) {
-            for part in session.payees.iter().filter(|part| !part.spent.is_zero()) {
+            for part in session.payees().filter(|part| !part.spent.is_zero()) {
                 for above in self.sessions_above(session).filter(|above| above.counts(part.payee)) {
                     let sum = below.entry((above.id.slot(), part.payee)).or_default();
                     *sum += u128::from(part.spent.nanos());

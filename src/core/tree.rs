@@ -61,7 +61,7 @@ pub(crate) enum At {
 impl Session {
     /// Returns where its parent is.
     pub(crate) fn above(&self) -> At {
-        self.parent.map_or(At::Account(self.account), At::Session)
+        self.parent().map_or(At::Account(self.account), At::Session)
     }
 }
 
@@ -91,7 +91,7 @@ impl Partition {
     }
 
     fn parent_of(&self, session: &Session) -> Option<&Session> {
-        session.parent.and_then(|slot| self.sessions.get(slot))
+        session.parent().and_then(|slot| self.sessions.get(slot))
     }
 
     /// Returns whether a session takes nothing more: its end has come, or it or something above it is closing. Without that,
@@ -99,7 +99,8 @@ impl Partition {
     /// *Cost*: looks above only while some session of the partition is closing.
     pub fn has_ended(&self, session: &Session, now: Time) -> bool {
         session.has_ended(now)
-            || (self.closing > 0 && self.sessions_above(session).any(|above| above.closing_at != Time::ZERO))
+            || (self.closing > 0
+                && self.sessions_above(session).any(|above| above.closing_at() != Time::ZERO))
     }
 
     /// Returns what `at` can take in all, and the nearest envelope that leaves no more than that.
@@ -128,7 +129,7 @@ impl Partition {
             Mode::Reserved => above,
             Mode::Shared => above.minus_or_zero(session.remaining()),
         };
-        useful.min(Amount::MAX.minus_or_zero(session.bounds.cap))
+        useful.min(Amount::MAX.minus_or_zero(session.cap()))
     }
 
     /// Returns what each cap for a payee still leaves it, the session's own first, then those above.
@@ -169,7 +170,7 @@ impl Partition {
             EnvelopeId::Account(id) => (id.slot(), None),
             EnvelopeId::Session(id) => {
                 let session = self.session(id).ok()?;
-                if session.mode == Mode::Reserved && session.open_children == 0 {
+                if session.mode == Mode::Reserved && session.open_children() == 0 {
                     return None;
                 }
                 (session.account, Some(self.counting(At::Session(id.slot()))))
@@ -243,7 +244,7 @@ impl Partition {
         let mut at = parent;
         while let Some(slot) = at {
             let Some(session) = self.sessions.get(slot) else { return };
-            at = session.parent;
+            at = session.parent();
             if session.counts(payee)
                 && let Some(session) = self.sessions.get_mut(slot)
             {
@@ -255,11 +256,11 @@ impl Partition {
     /// Returns the sum of what children take of an envelope: what is set aside for them, what the shared ones spent, and
     /// how many there are. For `check_sound`.
     pub(crate) fn taken_by(child: &Session) -> (Total, Total) {
-        let spent = |s: &Session| Total::from(s.spent_own).checked_add(s.spent_below.into());
+        let spent = |s: &Session| Total::from(s.spent_own).checked_add(s.spent_below().into());
         match child.mode {
-            Mode::Reserved => (child.bounds.cap.into(), Total::ZERO),
+            Mode::Reserved => (child.cap().into(), Total::ZERO),
             Mode::Shared => (
-                child.reserved_by_children.into(),
+                child.reserved_by_children().into(),
                 spent(child).unwrap_or_else(|| bug("spent beyond measure")),
             ),
         }

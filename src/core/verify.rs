@@ -104,12 +104,12 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
             if session.part(reversed.payee).is_none_or(|part| reversed.amount > part.spent) {
                 return Err(Difference::Broken("more was taken back than the payee got"));
             }
-            let before = session.about.reversed.get(&reversed.debit_seq).copied().unwrap_or_default();
+            let before = session.reversed(reversed.debit_seq).unwrap_or_default();
             let after = before.nanos() + reversed.amount.nanos();
             same_sum("what is reversed", reversed.reversed_after.nanos().into(), after.into())
         }
         Record::SessionClosing(closing) => match partition.session(closing.session) {
-            Ok(session) if session.closing_at == Time::ZERO => Ok(()),
+            Ok(session) if session.closing_at() == Time::ZERO => Ok(()),
             Ok(_) => Err(Difference::Broken("the session was closing already")),
             Err(_) => Err(Difference::Missing("session")),
         },
@@ -182,7 +182,7 @@ fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -
 
 /// Tests that a session is nowhere wider than its parent, and not too deep.
 fn narrower(opened: &SessionOpened<'_>, parent: &Session) -> Result<(), Difference> {
-    let (bounds, above) = (&opened.bounds, &parent.bounds);
+    let (bounds, above) = (&opened.bounds, &parent.bounds());
     let most = |cap: Cap| cap.get().unwrap_or(Amount::from_nanos(u64::MAX));
     let listed = |payee: u32| parent.part(payee).is_some();
     let rules = [
@@ -199,7 +199,7 @@ fn narrower(opened: &SessionOpened<'_>, parent: &Session) -> Result<(), Differen
             "the session lists a payee that its parent does not",
         ),
         (parent.depth < limits::DEPTH, "the session lies too deep"),
-        (parent.open_children < limits::SESSION_CHILDREN, "its parent had as many sessions as one may"),
+        (parent.open_children() < limits::SESSION_CHILDREN, "its parent had as many sessions as one may"),
     ];
     match rules.into_iter().find(|(holds, _)| !holds) {
         Some((_, broken)) => Err(Difference::Broken(broken)),
@@ -234,8 +234,8 @@ fn topped_up(partition: &Partition, topped: &ToppedUp, at: Time) -> Result<(), D
         let decided = Some(DeclineCode::SessionEnded);
         return Err(Difference::Decline { recorded: None, decided });
     }
-    let parent = session.parent.and_then(|slot| partition.sessions.get(slot));
-    if parent.is_some_and(|parent| topped.ends_at > parent.bounds.ends_at) {
+    let parent = session.parent().and_then(|slot| partition.sessions.get(slot));
+    if parent.is_some_and(|parent| topped.ends_at > parent.ends_at()) {
         return Err(Difference::Broken("the session outlives its parent"));
     }
     match session.mode {

@@ -2,7 +2,7 @@
 //! Never: a gap; a number is decided in order or refused.
 
 use crate::{Refusal, WriterId, keys::Remembered, limits::ANSWERS_PER_WRITER};
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 use serde::{Deserialize, Serialize};
 
 /// Is a writer: who may number debits, and in which epoch.
@@ -35,14 +35,72 @@ struct Run {
     first: Remembered,
 }
 
-/// Is what a session keeps of one writer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl Run {
+    fn find(&self, number: u64) -> Option<Remembered> {
+        let nth = number.checked_sub(self.first_number).filter(|nth| *nth < self.count)?;
+        Some(Remembered { seq: self.first.seq + nth, ..self.first })
+    }
+}
+
+/// Is what a session keeps of one writer. The newest run of answers lies in place: a writer whose answers are acknowledged, or
+/// all alike, never has another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Plain", into = "Plain")]
 pub struct Window {
+    writer: WriterId,
+    last_number: u64,
+    epoch: u32,
+    /// How many answers the newest run has; the last of them is `last_number`'s.
+    newest_count: u32,
+    /// The first answer of the newest run; `None` when nothing is remembered.
+    newest_first: Option<Remembered>,
+    /// The runs before the newest, each of which begins after the one before it.
+    older: Option<Box<VecDeque<Run>>>,
+}
+
+/// Is a window field by field, as it is stored.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Plain {
     writer: WriterId,
     epoch: u32,
     last_number: u64,
     runs: VecDeque<Run>,
 }
+
+impl From<Plain> for Window {
+    fn from(plain: Plain) -> Self {
+        let Plain { writer, epoch, last_number, mut runs } = plain;
+        let mut window = Self { last_number, ..Self::new(writer, epoch) };
+        let ends_the_count =
+            |run: &Run| run.first_number.checked_add(run.count) == last_number.checked_add(1);
+        if let Some(run) = runs.back().copied().filter(ends_the_count)
+            && let Ok(count) = u32::try_from(run.count)
+        {
+            runs.pop_back();
+            (window.newest_count, window.newest_first) = (count, Some(run.first));
+        }
+        window.older = (!runs.is_empty()).then(|| Box::new(runs));
+        window
+    }
+}
+
+impl From<Window> for Plain {
+    fn from(window: Window) -> Self {
+        let newest = window.newest();
+        let mut runs = window.older.map_or_else(VecDeque::new, |older| *older);
+        runs.extend(newest);
+        Self { writer: window.writer, epoch: window.epoch, last_number: window.last_number, runs }
+    }
+}
+
+/// Windows are equal when they are stored alike.
+impl PartialEq for Window {
+    fn eq(&self, other: &Self) -> bool {
+        Plain::from(self.clone()) == Plain::from(other.clone())
+    }
+}
+
+impl Eq for Window {}
 
 /// Says what a number is to a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +113,7 @@ pub enum Turn {
 
 impl Window {
     pub(crate) fn new(writer: WriterId, epoch: u32) -> Self {
-        Self { writer, epoch, last_number: 0, runs: VecDeque::new() }
+        Self { writer, last_number: 0, epoch, newest_count: 0, newest_first: None, older: None }
     }
 
     /// Takes what an older checkpoint kept: each run as its first number, its length and its first answer.
@@ -66,7 +124,7 @@ impl Window {
         runs: impl IntoIterator<Item = (u64, u64, Remembered)>,
     ) -> Self {
         let run = |(first_number, count, first)| Run { first_number, count, first };
-        Self { writer, epoch, last_number, runs: runs.into_iter().map(run).collect() }
+        Plain { writer, epoch, last_number, runs: runs.into_iter().map(run).collect() }.into()
     }
 
     /// Returns whose window it is.
@@ -96,11 +154,18 @@ impl Window {
         self.find(at.number).map(Turn::Was).ok_or(Refusal::BelowWindow)
     }
 
+    fn newest(&self) -> Option<Run> {
+        let count = u64::from(self.newest_count);
+        self.newest_first.map(|first| Run { first_number: self.last_number + 1 - count, count, first })
+    }
+
     fn find(&self, number: u64) -> Option<Remembered> {
-        let after = self.runs.partition_point(|run| run.first_number <= number);
-        let run = self.runs.get(after.checked_sub(1)?)?;
-        let nth = number - run.first_number;
-        (nth < run.count).then(|| Remembered { seq: run.first.seq + nth, ..run.first })
+        if let Some(found) = self.newest().and_then(|run| run.find(number)) {
+            return Some(found);
+        }
+        let older = self.older.as_deref()?;
+        let after = older.partition_point(|run| run.first_number <= number);
+        older.get(after.checked_sub(1)?)?.find(number)
     }
 
     /// Adopts a newer epoch: older ones are fenced from here on.
@@ -117,32 +182,48 @@ impl Window {
     pub(crate) fn remember(&mut self, at: &Numbered, debit: Remembered) {
         assert_eq!(at.number, self.last_number + 1, "bug: writer {} left its order", self.writer);
         self.adopt(at.epoch);
-        self.last_number = at.number;
-        match self.runs.back_mut() {
-            Some(run) if debit == (Remembered { seq: run.first.seq + run.count, ..run.first }) => {
-                run.count += 1;
-            }
-            _ => self.runs.push_back(Run { first_number: at.number, count: 1, first: debit }),
-        }
         self.forget_through(at.acked_through.max(at.number.saturating_sub(ANSWERS_PER_WRITER)));
+        match self.newest() {
+            Some(run) if debit == (Remembered { seq: run.first.seq + run.count, ..run.first }) => {
+                self.newest_count += 1;
+            }
+            newest => {
+                if let Some(run) = newest {
+                    self.older.get_or_insert_default().push_back(run);
+                }
+                (self.newest_count, self.newest_first) = (1, Some(debit));
+            }
+        }
+        self.last_number = at.number;
     }
 
     fn forget_through(&mut self, number: u64) {
-        while let Some(run) = self.runs.front_mut() {
-            let gone = (number + 1).saturating_sub(run.first_number);
-            if gone < run.count {
-                run.first_number += gone;
-                run.first.seq += gone;
-                run.count -= gone;
-                return;
+        if let Some(older) = self.older.as_deref_mut() {
+            while let Some(run) = older.front_mut() {
+                let gone = (number + 1).saturating_sub(run.first_number);
+                if gone < run.count {
+                    run.first_number += gone;
+                    run.first.seq += gone;
+                    run.count -= gone;
+                    return;
+                }
+                older.pop_front();
             }
-            self.runs.pop_front();
+        }
+        let Some(run) = self.newest() else { return };
+        let gone = (number + 1).saturating_sub(run.first_number);
+        match (u32::try_from(gone), &mut self.newest_first) {
+            (Ok(gone), Some(first)) if gone < self.newest_count => {
+                first.seq += u64::from(gone);
+                self.newest_count -= gone;
+            }
+            _ => (self.newest_count, self.newest_first) = (0, None),
         }
     }
 
     /// Returns how many runs are kept: what the window costs.
     pub fn runs(&self) -> usize {
-        self.runs.len()
+        self.older.as_deref().map_or(0, VecDeque::len) + usize::from(self.newest_first.is_some())
     }
 }
 

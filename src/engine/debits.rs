@@ -258,7 +258,7 @@ impl<'a> Hold<'a> {
             remaining,
             is_final: session.is_final_with(remaining),
             payee_remaining: home.payee_spendable(session, payee),
-            held: session.held,
+            held: session.held(),
             replayed: done.replayed,
         })
     }

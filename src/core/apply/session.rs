@@ -6,14 +6,14 @@ use crate::{
     Amount, Partition, Stamp, Time,
     account::Account,
     books::Book,
-    keys::{Remembered, Said},
+    keys::{Keys, Remembered, Said},
     partition::Made,
     record::{Debited, Reversed, SessionClosing, SessionOpened, SessionSettled, StoredIntent, ToppedUp},
-    session::{About, Authority, Mode, PayeePart, Session},
+    session::{About, Authority, Mode, PayeePart, Plain, Session},
     settlement::{Outgoing, Settlement},
     tree::{At, EnvelopeMut},
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 
 /// Is what of a session says where its money comes from and who counts it.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ struct Stand {
 
 impl Stand {
     fn of(session: &Session) -> Self {
-        let (parent, mode, counted_above) = (session.parent, session.mode, session.counted_above);
+        let (parent, mode, counted_above) = (session.parent(), session.mode, session.counted_above);
         Self { above: session.above(), parent, mode, counted_above }
     }
 }
@@ -46,7 +46,7 @@ impl Partition {
         assert!(debit.taken <= debit.amount, "bug: record {seq} takes more than was asked");
         let remembered = Remembered { seq, said, verdict: debit.verdict, taken: debit.taken };
         match debit.intent {
-            StoredIntent::Key(key) => session.keys.remember(key, remembered),
+            StoredIntent::Key(key) => session.remember(key, remembered),
             StoredIntent::Number(at) => {
                 found(session.window_mut(at.writer, at.epoch), "no window").remember(&at, remembered);
             }
@@ -115,7 +115,7 @@ impl Partition {
         };
         let counts_payees =
             !opened.bounds.default_payee_cap.is_none() || opened.payees.iter().any(|(_, cap)| !cap.is_none());
-        let session = Session {
+        let session = Session::from(Plain {
             id: opened.id,
             account: opened.account.slot(),
             parent: parent.map(|(slot, _, _)| slot),
@@ -135,12 +135,12 @@ impl Partition {
             opened_at: stamp.at,
             payees: opened.payees.iter().map(part).collect(),
             writers: Vec::new(),
-            keys: Box::default(),
-            about: Box::new(About { authority, reference: opened.reference.into(), ..About::default() }),
-        };
+            keys: Keys::default(),
+            about: About { authority, reference: opened.reference.into(), ..About::default() },
+        });
         let above = session.above();
         self.ends.insert((session.due_at(), opened.id.slot()));
-        self.children.extend(session.parent.map(|parent| (parent, opened.id.slot())));
+        self.children.extend(session.parent().map(|parent| (parent, opened.id.slot())));
         self.sessions.insert(opened.id.slot(), session);
         self.count_child(above, |children| children.checked_add(1));
         if opened.mode == Mode::Reserved {
@@ -158,12 +158,15 @@ impl Partition {
     }
 
     fn count_child(&mut self, above: At, change: impl FnOnce(u32) -> Option<u32>) {
-        let children = match above {
-            At::Session(slot) => self.sessions.get_mut(slot).map(|session| &mut session.open_children),
-            At::Account(slot) => self.accounts.get_mut(slot).map(|account| &mut account.open_children),
-        };
-        let children = found(children, "a session stands under nothing");
-        *children = sure(change(*children));
+        match above {
+            At::Session(slot) => {
+                found(self.sessions.get_mut(slot), "a session stands under nothing").count_children(change);
+            }
+            At::Account(slot) => {
+                let account = found(self.accounts.get_mut(slot), "a session stands under no account");
+                account.open_children = sure(change(account.open_children));
+            }
+        }
     }
 
     pub(super) fn topped_up(&mut self, seq: u64, topped: &ToppedUp) {
@@ -171,9 +174,7 @@ impl Partition {
         let session = found(self.sessions.get_mut(slot), "a top-up of no session");
         assert_eq!(session.id, topped.session, "bug: record {seq} names another session");
         let due_before = session.due_at();
-        session.bounds.cap = sure(session.bounds.cap.checked_add(topped.add));
-        assert!(topped.ends_at >= session.bounds.ends_at, "bug: record {seq} ends a session earlier");
-        session.bounds.ends_at = topped.ends_at;
+        session.raise(topped.add, topped.ends_at);
         let (currency, due, stand) = (session.currency, session.due_at(), Stand::of(session));
         self.ends.remove(&(due_before, slot));
         self.ends.insert((due, slot));
@@ -188,9 +189,8 @@ impl Partition {
         let slot = closing.session.slot();
         let session = found(self.sessions.get_mut(slot), "a close of no session");
         assert_eq!(session.id, closing.session, "bug: a close names another session");
-        assert_eq!(session.closing_at, Time::ZERO, "bug: {} is closing already", session.id);
         let due_before = session.due_at();
-        session.closing_at = stamp.at;
+        session.begin_closing(stamp.at);
         self.closing += 1;
         let due = session.due_at();
         self.ends.remove(&(due_before, slot));
@@ -201,14 +201,14 @@ impl Partition {
         let slot = settled.session.slot();
         let session = found(self.sessions.remove(slot), "a settlement of no session");
         assert_eq!(session.id, settled.session, "bug: record {seq} names another session");
-        assert_eq!(session.open_children, 0, "bug: record {seq} settles a session before those below it");
+        assert_eq!(session.open_children(), 0, "bug: record {seq} settles a session before those below it");
         assert_eq!(session.spent_own, settled.total, "bug: record {seq} settles another total");
         let lines = settled.lines.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount));
         assert_eq!(lines, Some(settled.total), "bug: the lines of record {seq} do not add up");
-        let (cap, spent) = (session.bounds.cap, sure(settled.total.checked_add(session.spent_below)));
+        let (cap, spent) = (session.cap(), sure(settled.total.checked_add(session.spent_below())));
         self.ends.remove(&(session.due_at(), slot));
-        self.closing -= u32::from(session.closing_at != Time::ZERO);
-        if let Some(parent) = session.parent {
+        self.closing -= u32::from(session.closing_at() != Time::ZERO);
+        if let Some(parent) = session.parent() {
             self.children.remove(&(parent, slot));
         }
         self.count_child(session.above(), |children| children.checked_sub(1));
@@ -227,7 +227,7 @@ impl Partition {
         }
         self.move_money(session.currency, Book::Unsettled, Book::InTransit, settled.total);
         self.send_lines(&session, settled);
-        let parent = session.parent.and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id);
+        let parent = session.parent().and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id);
         let account = found(self.accounts.get(session.account), "a session without an account");
         let settlement = settlement_of(&session, account, parent, (seq, stamp, settled));
         self.unfiled.insert(seq, settlement);
@@ -262,6 +262,6 @@ fn settlement_of(
         settled_at: stamp.at,
         seq,
         parent,
-        spent_below: session.spent_below,
+        spent_below: session.spent_below(),
     }
 }

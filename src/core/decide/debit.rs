@@ -101,8 +101,8 @@ fn recognise(
     let (intent, before) = match command.intent {
         Intent::Key(key) => {
             let hash = Scope::Debit.hash(partition.seed, command.session.bits(), key);
-            let before = session.keys.get(hash).copied();
-            if before.is_none() && session.keys.len() >= limits::KEYS_PER_SESSION {
+            let before = session.keyed(hash).copied();
+            if before.is_none() && session.key_count() >= limits::KEYS_PER_SESSION {
                 return Err(Refusal::KeysExhausted);
             }
             (StoredIntent::Key(hash), before)
@@ -119,7 +119,7 @@ fn recognise(
 fn numbered(session: &Session, at: &Numbered) -> Result<Option<Remembered>, Refusal> {
     let turn = match session.window(at.writer) {
         Some(window) => window.turn(at)?,
-        None if session.writers.len() >= limits::WRITERS_PER_SESSION => return Err(Refusal::TooManyWriters),
+        None if session.writer_count() >= limits::WRITERS_PER_SESSION => return Err(Refusal::TooManyWriters),
         None if at.number != 1 => return Err(Refusal::NumberGap { expected: 1 }),
         None => Turn::Next,
     };
@@ -138,7 +138,7 @@ pub fn look_up(
 ) -> Result<Option<DebitReplay>, Refusal> {
     let session = partition.session(session)?;
     match by {
-        Ok(key) => Ok(session.keys.get(key).copied().map(DebitReplay::from)),
+        Ok(key) => Ok(session.keyed(key).copied().map(DebitReplay::from)),
         Err((writer, number)) => match session.window(writer) {
             Some(window) if number <= window.last_number() => {
                 let at = Numbered { writer, epoch: window.epoch(), number, acked_through: 0 };
@@ -152,7 +152,7 @@ pub fn look_up(
 /// Climbs the ladder: how much is taken, or why not.
 pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Time) -> Result<Amount, Hit> {
     use DeclineCode as Code;
-    let bounds = &session.bounds;
+    let bounds = session.bounds();
     let own = EnvelopeId::Session(session.id);
     let no = |code, level, next| Err(Hit { decline: Decline::new(code, level, next), limit_of: own });
     if partition.has_ended(session, now) {

@@ -113,10 +113,10 @@ fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal
                 parent: Some(parent),
                 at: At::Session(id.slot()),
                 currency: parent.currency,
-                children: parent.open_children,
+                children: parent.open_children(),
                 children_most: limits::SESSION_CHILDREN,
                 depth: parent.depth,
-                ends_by: Some((parent.bounds.ends_at, "must end the session no later than its parent")),
+                ends_by: Some((parent.ends_at(), "must end the session no later than its parent")),
             })
         }
     }
@@ -157,7 +157,7 @@ fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bou
     if command.not_before.since(now) > limits::SESSION_LIFE {
         return Err(Refusal::malformed("not_before", "must be at most 30 days ahead"));
     }
-    let parent = above.parent.map(|parent| &parent.bounds);
+    let parent = above.parent.map(Session::bounds);
     let begins = parent.map_or(Time::ZERO, |parent| parent.not_before);
     if command.not_before != Time::ZERO && command.not_before < begins {
         return Err(Refusal::malformed("not_before", "must not be before the parent session's"));
@@ -174,7 +174,7 @@ fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bou
     {
         return Err(Refusal::malformed("ttl", rule));
     }
-    let (debit_min, debit_max) = debit_bounds(command, parent)?;
+    let (debit_min, debit_max) = debit_bounds(command, parent.as_ref())?;
     Ok(Bounds {
         cap: command.cap,
         not_before,
@@ -223,7 +223,7 @@ fn payees(
     above: &Above<'_>,
     default_cap: Cap,
 ) -> Result<Vec<(u32, Cap)>, Refusal> {
-    let allowed = above.parent.filter(|parent| parent.bounds.payees_restricted);
+    let allowed = above.parent.filter(|parent| parent.bounds().payees_restricted);
     let find = |payee: PayeeId, field| {
         let (slot, _) = partition.notice(payee)?;
         match allowed {
@@ -238,7 +238,7 @@ fn payees(
         parts.push((find(*payee, "payee_ids")?, default_cap));
     }
     if let Some(parent) = allowed.filter(|_| command.payees.is_empty()) {
-        parts.extend(parent.payees.iter().map(|part| (part.payee, default_cap)));
+        parts.extend(parent.payees().map(|part| (part.payee, default_cap)));
     }
     let listed = parts.len();
     for (payee, cap) in &command.payee_caps {

@@ -32,7 +32,7 @@ pub fn top_up<'a>(
         return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let ends_at = end(partition, session, command, now)?;
-    let raised = session.bounds.cap.checked_add(command.add).filter(|cap| *cap <= Amount::MAX);
+    let raised = session.cap().checked_add(command.add).filter(|cap| *cap <= Amount::MAX);
     raised.ok_or(Refusal::malformed("add_nanos", "must keep the cap at most 2^63-1 nanos"))?;
     if session.mode == Mode::Reserved
         && let Err(decline) = room_for(partition, session.above(), command.add)
@@ -44,15 +44,15 @@ pub fn top_up<'a>(
 }
 
 fn end(partition: &Partition, session: &Session, command: &TopUp<'_>, now: Time) -> Result<Time, Refusal> {
-    let before = session.bounds.ends_at;
+    let before = session.ends_at();
     if command.extend_by.ns() == 0 {
         return Ok(before);
     }
     let ends_at = before.checked_add(command.extend_by).filter(|at| at.since(now) <= limits::SESSION_LIFE);
     let ends_at =
         ends_at.ok_or(Refusal::malformed("extend_by", "must end the session within 30 days from now"))?;
-    let parent = session.parent.and_then(|slot| partition.sessions.get(slot));
-    if parent.is_some_and(|parent| ends_at > parent.bounds.ends_at) {
+    let parent = session.parent().and_then(|slot| partition.sessions.get(slot));
+    if parent.is_some_and(|parent| ends_at > parent.ends_at()) {
         return Err(Refusal::malformed("extend_by", "must end the session no later than its parent"));
     }
     let account = partition.accounts.get(session.account);

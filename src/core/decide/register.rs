@@ -94,7 +94,7 @@ pub fn position_writer(
         }
         Some(window) if window.epoch() == epoch => return Ok((Decided::Replay(()), window.last_number())),
         Some(window) => window.last_number(),
-        None if row.writers.len() >= limits::WRITERS_PER_SESSION => return Err(Refusal::TooManyWriters),
+        None if row.writer_count() >= limits::WRITERS_PER_SESSION => return Err(Refusal::TooManyWriters),
         None => 0,
     };
     let positioned = WriterPositioned { session, writer, epoch };

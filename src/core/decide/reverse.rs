@@ -24,7 +24,7 @@ pub fn reverse<'a>(
     };
     let session = partition.session(command.session)?;
     let (payee, _) = partition.notice(command.payee)?;
-    let before = session.about.reversed.get(&command.debit_seq).copied();
+    let before = session.reversed(command.debit_seq);
     let left = command.taken.minus_or_zero(before.unwrap_or_default());
     let amount = if command.amount.is_zero() { left } else { command.amount };
     if amount.is_zero() || amount > left {
@@ -35,7 +35,7 @@ pub fn reverse<'a>(
     if command.debit_seq > partition.seq || amount > spent {
         return Err(Refusal::UnknownDebit);
     }
-    if before.is_none() && session.about.reversed.len() >= limits::REVERSALS_PER_SESSION {
+    if before.is_none() && session.reversed_count() >= limits::REVERSALS_PER_SESSION {
         return Err(Refusal::ReversalsExhausted);
     }
     let overflow = Refusal::malformed("amount_nanos", "must be at most what is left of the debit");

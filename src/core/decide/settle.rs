@@ -19,17 +19,17 @@ pub fn settle(
     cascading: bool,
 ) -> Result<Record<'static>, Refusal> {
     let session = partition.session(id)?;
-    if session.open_children > 0 {
+    if session.open_children() > 0 {
         return Err(Refusal::OpenChildren);
     }
-    let paid = session.payees.iter().filter(|part| part.debit_count > 0);
-    let line = |part: &PayeePart| {
+    let paid = session.payees().filter(|part| part.debit_count > 0);
+    let line = |part: PayeePart| {
         let payee = partition.notices.get(part.payee)?.id;
         Some(Line { payee, amount: part.spent, debit_count: part.debit_count })
     };
     let mut lines: Vec<Line> = paid.filter_map(line).collect();
     lines.sort_unstable_by_key(|line| line.payee);
-    let reason = if now >= session.bounds.ends_at {
+    let reason = if now >= session.ends_at() {
         Reason::Expired
     } else if cascading {
         Reason::Cascade
@@ -48,7 +48,7 @@ pub fn settle(
 /// *Errors*: `UnknownSession`.
 pub fn close(partition: &Partition, id: SessionId) -> Result<Decided<'static, ()>, Refusal> {
     let session = partition.session(id)?;
-    if session.closing_at != Time::ZERO {
+    if session.closing_at() != Time::ZERO {
         return Ok(Decided::Replay(()));
     }
     Ok(Decided::Record(Record::SessionClosing(SessionClosing { session: id })))

@@ -231,7 +231,7 @@ impl World {
         for at in (0..model.sessions.len()).filter(|at| !model.sessions[*at].settled) {
             let row = self.row(at);
             let whole = model.sessions[at].cap.saturating_sub(model.used(at, Due::Held));
-            let counted = (row.spent_own.nanos(), row.remaining().nanos(), u64::from(row.open_children));
+            let counted = (row.spent_own.nanos(), row.remaining().nanos(), u64::from(row.open_children()));
             let children = u64::try_from(model.open_children(at)).unwrap();
             assert_eq!(counted, (model.spent_on(at), whole, children), "session {at}");
             for payee in 0..PAYEES {

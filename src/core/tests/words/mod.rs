@@ -405,8 +405,8 @@ impl Words {
                 "{} left, {} spent, {} below, {} aside",
                 session.remaining().nanos(),
                 session.spent_own.nanos(),
-                session.spent_below.nanos(),
-                session.reserved_by_children.nanos()
+                session.spent_below().nanos(),
+                session.reserved_by_children().nanos()
             ),
         }
     }

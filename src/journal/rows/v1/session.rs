@@ -102,7 +102,7 @@ impl From<Session> for session::Session {
         let capped = !old.bounds.default_payee_cap.is_none() || old.payees.iter().any(|p| !p.cap.is_none());
         let About { authority, reference } = old.about;
         let keys = old.keys.into_iter().map(|(key, debit)| (key, debit.into())).collect();
-        Self {
+        Self::from(session::Plain {
             id: old.id,
             account: old.account,
             parent: None,
@@ -122,8 +122,8 @@ impl From<Session> for session::Session {
             opened_at: old.opened_at,
             payees: old.payees.into_iter().map(Into::into).collect(),
             writers: old.writers.into_iter().map(Into::into).collect(),
-            keys: Box::new(Keys::from_parts(keys)),
-            about: Box::new(session::About { authority, reference, ..session::About::default() }),
-        }
+            keys: Keys::from_parts(keys),
+            about: session::About { authority, reference, ..session::About::default() },
+        })
     }
 }
