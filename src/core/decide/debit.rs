@@ -47,21 +47,104 @@ pub(crate) struct Ask {
     pub(crate) partial: bool,
 }
 
-/// Decides one debit.
+/// Is a debit decided anew: what its record says that the command does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// The payee's notice.
+    pub payee: u32,
+    /// How it is recognised from now on.
+    pub intent: StoredIntent,
+    /// What is taken, or why not.
+    pub ruling: Result<Amount, Hit>,
+}
+
+impl Judgement {
+    /// Returns the record to write of the command that was judged.
+    #[inline]
+    pub fn record<'a>(&self, command: &Debit<'a>) -> Debited<'a> {
+        Debited {
+            session: command.session,
+            payee: self.payee,
+            amount: command.amount,
+            currency: command.currency,
+            partial: command.partial,
+            verdict: self.ruling.err().map(|no| (no.decline.code, no.decline.level)),
+            taken: self.ruling.unwrap_or(Amount::ZERO),
+            intent: self.intent,
+            reference: command.reference,
+            evidence: command.evidence,
+        }
+    }
+}
+
+/// Is what judging a debit comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// Something new.
+    New(Judgement),
+    /// Nothing new: this was the answer.
+    Replay(DebitReplay),
+}
+
+/// Decides one debit, and makes its record: `judge`, for whoever does not count its cost.
+pub fn debit<'a>(
+    partition: &Partition,
+    command: &Debit<'a>,
+    now: Time,
+) -> Result<(Decided<'a, DebitReplay>, Option<Hit>), Refusal> {
+    Ok(match judge(partition, command, now)? {
+        Judged::New(new) => (Decided::Record(Record::Debited(new.record(command))), new.ruling.err()),
+        Judged::Replay(replay) => (Decided::Replay(replay), None),
+    })
+}
+
+/// Decides one debit. The record is left to be made where it is written: it is long, and would be copied on its way.
 ///
 /// *Declines*, in this order: `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
 /// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`; on each rung the nearest envelope first. The
 /// places of the codes not given yet are where their numbers put them.
 /// *Errors*: `Malformed`, `UnknownSession`, `PayeeNotHere`, then those of the key or number.
 /// *Cost*: two rows by slot, one small map; and one row for each level above that shares or counts.
-pub fn debit<'a>(
-    partition: &Partition,
-    command: &Debit<'a>,
-    now: Time,
-) -> Result<(Decided<'a, DebitReplay>, Option<Hit>), Refusal> {
+pub fn judge(partition: &Partition, command: &Debit<'_>, now: Time) -> Result<Judged, Refusal> {
     command.check()?;
     let session = partition.session(command.session)?;
     let (payee, _) = partition.notice(command.payee)?;
+    let (intent, before) = recognise(partition, session, command)?;
+    if let Some(before) = before {
+        return replay(partition, command, payee, before);
+    }
+    let (amount, currency, partial) = (command.amount, command.currency, command.partial);
+    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, now);
+    Ok(Judged::New(Judgement { payee, intent, ruling }))
+}
+
+/// Finds out whether this intent was decided before.
+fn recognise(
+    partition: &Partition,
+    session: &Session,
+    command: &Debit<'_>,
+) -> Result<(StoredIntent, Option<Remembered>), Refusal> {
+    match command.intent {
+        Intent::Key(key) => {
+            let hash = Scope::Debit.hash(partition.seed, command.session.bits(), key);
+            let before = session.keyed(hash).copied();
+            if before.is_none() && session.key_count() >= limits::KEYS_PER_SESSION {
+                return Err(Refusal::KeysExhausted);
+            }
+            Ok((StoredIntent::Key(hash), before))
+        }
+        Intent::Number(at) => Ok((StoredIntent::Number(at), numbered(session, &at)?)),
+    }
+}
+
+/// Gives the answer that was given before, or refuses an intent that said something else then (I3).
+#[cold]
+fn replay(
+    partition: &Partition,
+    command: &Debit<'_>,
+    payee: u32,
+    before: Remembered,
+) -> Result<Judged, Refusal> {
     let said = Said {
         amount: command.amount,
         payee,
@@ -70,49 +153,9 @@ pub fn debit<'a>(
         evidence: partition.seed.field(command.evidence.as_ref().map_or(&[], |hash| hash.as_slice())),
         partial: command.partial,
     };
-    let (intent, before) = recognise(partition, session, command, &said)?;
-    if let Some(replay) = before {
-        return Ok((Decided::Replay(replay), None));
-    }
-    let (amount, currency, partial) = (command.amount, command.currency, command.partial);
-    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, now);
-    let record = Debited {
-        session: command.session,
-        payee,
-        amount,
-        currency,
-        partial,
-        verdict: ruling.err().map(|no| (no.decline.code, no.decline.level)),
-        taken: ruling.unwrap_or(Amount::ZERO),
-        intent,
-        reference: command.reference,
-        evidence: command.evidence,
-    };
-    Ok((Decided::Record(Record::Debited(record)), ruling.err()))
-}
-
-/// Finds out whether this intent was decided before, and refuses it if it said something else then (I3).
-fn recognise(
-    partition: &Partition,
-    session: &Session,
-    command: &Debit<'_>,
-    said: &Said,
-) -> Result<(StoredIntent, Option<DebitReplay>), Refusal> {
-    let (intent, before) = match command.intent {
-        Intent::Key(key) => {
-            let hash = Scope::Debit.hash(partition.seed, command.session.bits(), key);
-            let before = session.keyed(hash).copied();
-            if before.is_none() && session.key_count() >= limits::KEYS_PER_SESSION {
-                return Err(Refusal::KeysExhausted);
-            }
-            (StoredIntent::Key(hash), before)
-        }
-        Intent::Number(at) => (StoredIntent::Number(at), numbered(session, &at)?),
-    };
-    let Some(before) = before else { return Ok((intent, None)) };
-    match before.said.differs_from(said) {
+    match before.said.differs_from(&said) {
         Some(field) => Err(Refusal::KeyReused { field }),
-        None => Ok((intent, Some(before.into()))),
+        None => Ok(Judged::Replay(before.into())),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
-pub use debit::{DebitReplay, debit, look_up};
+pub use debit::{DebitReplay, Judged, Judgement, debit, judge, look_up};
 pub use open::open_session;
 pub use raise::top_up;
 pub use register::{block_payee, create_payee, open_writer, position_writer, post_settlement, take_notice};
