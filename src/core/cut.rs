@@ -149,7 +149,7 @@ impl Partition {
         self.outbox = head.outbox;
         self.outbox_last = head.outbox_last;
         self.inbox = head.inbox;
-        self.ends = self.sessions.iter().map(|(slot, session)| (session.due_at(), slot)).collect();
+        self.ends = self.sessions.iter().map(|(_, session)| session.end()).collect();
         self.children =
             self.sessions.iter().filter_map(|(slot, session)| Some((session.parent()?, slot))).collect();
         self.closing = 0;

@@ -31,7 +31,7 @@ pub mod settlement;
 mod sound;
 pub mod table;
 pub mod time;
-pub(crate) mod tree;
+pub mod tree;
 pub mod verify;
 pub mod writer;
 

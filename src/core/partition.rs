@@ -97,6 +97,14 @@ pub struct Head {
     pub inbox: BTreeMap<u16, u64>,
 }
 
+/// Says when an open session has to be settled; the earliest comes first. There is one for each, so it is kept without gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(packed(4))]
+pub(crate) struct End {
+    pub(crate) due_at: Time,
+    pub(crate) slot: u32,
+}
+
 /// Is one partition.
 #[derive(Debug, Default)]
 pub struct Partition {
@@ -124,7 +132,7 @@ pub struct Partition {
     pub(crate) unfiled_keys: BTreeMap<KeyHash, CommandKey>,
     // What follows is derived from the rows and never stored.
     pub(crate) notice_slots: HashMap<u128, u32, BuildHasherDefault<IdHasher>>,
-    pub(crate) ends: BTreeSet<(Time, u32)>,
+    pub(crate) ends: BTreeSet<End>,
     /// The slots of parent and child of each session that stands under another.
     pub(crate) children: BTreeSet<(u32, u32)>,
     /// How many sessions are closing.
@@ -273,8 +281,8 @@ impl Partition {
 
     /// Returns an open session whose end has come, the earliest first.
     pub fn due_session(&self, now: Time) -> Option<SessionId> {
-        let (ends_at, slot) = *self.ends.first()?;
-        if ends_at > now {
+        let End { due_at, slot } = *self.ends.first()?;
+        if due_at > now {
             return None;
         }
         self.sessions.get(slot).map(|session| session.id)

@@ -1,8 +1,11 @@
 //! Owns: rows found by slot: generations, the free list, which rows changed, and the consistent cut that a checkpoint
 //! copies while the table goes on changing (copy on first touch). Never: what a row means.
 
+mod pages;
+
 use alloc::vec::Vec;
 use core::mem;
+use pages::Pages;
 use serde::{Deserialize, Serialize};
 
 /// Is the end of the free list.
@@ -51,14 +54,21 @@ struct Marks {
 }
 
 impl Marks {
+    #[inline]
     fn set(&mut self, slot: u32) {
+        let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
+        if self.bits.get(word).is_none_or(|bits| bits & bit == 0) {
+            self.set_new(slot);
+        }
+    }
+
+    #[cold]
+    fn set_new(&mut self, slot: u32) {
         let (word, bit) = (slot as usize / 64, 1 << (slot % 64));
         if word >= self.bits.len() {
             self.bits.resize(word + 1, 0);
         }
-        if let Some(bits) = self.bits.get_mut(word)
-            && *bits & bit == 0
-        {
+        if let Some(bits) = self.bits.get_mut(word) {
             *bits |= bit;
             self.list.push(slot);
         }
@@ -84,10 +94,19 @@ struct Cut<T> {
     saved: Vec<(u32, Slot<T>)>,
 }
 
+/// Is a slot as it is kept. Its generation is kept apart, for whoever only wants the row.
+#[derive(Debug)]
+enum Place<T> {
+    Vacant { next: u32 },
+    Taken(T),
+}
+
 /// Keeps rows of one kind by slot.
 #[derive(Debug)]
 pub struct Table<T> {
-    slots: Vec<Slot<T>>,
+    places: Pages<Place<T>>,
+    /// One for each place: how often it was taken before, or will have been when it is taken next.
+    generations: Vec<u32>,
     head: TableHead,
     dirty: Marks,
     cut: Option<Cut<T>>,
@@ -95,7 +114,13 @@ pub struct Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { slots: Vec::new(), head: TableHead::EMPTY, dirty: Marks::default(), cut: None }
+        Self {
+            places: Pages::default(),
+            generations: Vec::new(),
+            head: TableHead::EMPTY,
+            dirty: Marks::default(),
+            cut: None,
+        }
     }
 }
 
@@ -118,9 +143,9 @@ impl<T: Clone> Table<T> {
 
     /// Returns the row at `slot`.
     pub fn get(&self, slot: u32) -> Option<&T> {
-        match self.slots.get(slot as usize)? {
-            Slot::Taken { row, .. } => Some(row),
-            Slot::Vacant { .. } => None,
+        match self.places.get(slot)? {
+            Place::Taken(row) => Some(row),
+            Place::Vacant { .. } => None,
         }
     }
 
@@ -129,25 +154,34 @@ impl<T: Clone> Table<T> {
     /// *Ordering*: a row that a checkpoint has still to copy is copied first, as it was at the cut.
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.touch(slot);
-        match self.slots.get_mut(slot as usize)? {
-            Slot::Taken { row, .. } => Some(row),
-            Slot::Vacant { .. } => None,
+        match self.places.get_mut(slot)? {
+            Place::Taken(row) => Some(row),
+            Place::Vacant { .. } => None,
         }
+    }
+
+    /// Copies a slot as it is stored.
+    fn slot(&self, slot: u32) -> Option<Slot<T>> {
+        let generation = *self.generations.get(slot as usize)?;
+        Some(match self.places.get(slot)? {
+            Place::Vacant { next } => Slot::Vacant { generation, next: *next },
+            Place::Taken(row) => Slot::Taken { generation, row: row.clone() },
+        })
     }
 
     /// Returns every row with its slot, in slot order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(&self.slots).filter_map(|(slot, entry)| match entry {
-            Slot::Taken { row, .. } => Some((slot, row)),
-            Slot::Vacant { .. } => None,
+        (0..).zip(self.places.iter()).filter_map(|(slot, place)| match place {
+            Place::Taken(row) => Some((slot, row)),
+            Place::Vacant { .. } => None,
         })
     }
 
     /// Returns the slot and generation the next row must take.
     pub fn next_place(&self) -> (u32, u32) {
-        match self.slots.get(self.head.first_free as usize) {
-            Some(Slot::Vacant { generation, .. }) => (self.head.first_free, *generation),
-            _ => (self.head.len, 0),
+        match self.generations.get(self.head.first_free as usize) {
+            Some(generation) => (self.head.first_free, *generation),
+            None => (self.head.len, 0),
         }
     }
 
@@ -157,15 +191,15 @@ impl<T: Clone> Table<T> {
         let (next, generation) = self.next_place();
         assert_eq!(slot, next, "bug: a row must take the next free slot");
         self.touch(slot);
-        let taken = Slot::Taken { generation, row };
-        match self.slots.get_mut(slot as usize) {
+        match self.places.get_mut(slot) {
             Some(place) => {
-                if let Slot::Vacant { next, .. } = mem::replace(place, taken) {
+                if let Place::Vacant { next } = mem::replace(place, Place::Taken(row)) {
                     self.head.first_free = next;
                 }
             }
             None => {
-                self.slots.push(taken);
+                self.places.push(Place::Taken(row));
+                self.generations.push(generation);
                 self.head.len += 1;
             }
         }
@@ -175,26 +209,38 @@ impl<T: Clone> Table<T> {
     /// Takes a row out; its slot is free for the next generation.
     pub fn remove(&mut self, slot: u32) -> Option<T> {
         self.touch(slot);
-        let place = self.slots.get_mut(slot as usize)?;
-        let Slot::Taken { generation, .. } = place else { return None };
-        let generation = generation.wrapping_add(1) & 0x00ff_ffff;
-        let vacant = Slot::Vacant { generation, next: self.head.first_free };
-        self.head.first_free = slot;
-        self.head.taken -= 1;
-        match mem::replace(place, vacant) {
-            Slot::Taken { row, .. } => Some(row),
-            Slot::Vacant { .. } => None,
+        let (place, generation) = (self.places.get_mut(slot)?, self.generations.get_mut(slot as usize)?);
+        match mem::replace(place, Place::Vacant { next: self.head.first_free }) {
+            Place::Taken(row) => {
+                *generation = generation.wrapping_add(1) & 0x00ff_ffff;
+                self.head.first_free = slot;
+                self.head.taken -= 1;
+                Some(row)
+            }
+            vacant @ Place::Vacant { .. } => {
+                *place = vacant;
+                None
+            }
         }
     }
 
+    #[inline]
     fn touch(&mut self, slot: u32) {
-        if let Some(cut) = &mut self.cut
-            && cut.pending.take(slot)
-            && let Some(entry) = self.slots.get(slot as usize)
-        {
-            cut.saved.push((slot, entry.clone()));
+        if self.cut.is_some() {
+            self.save(slot);
         }
         self.dirty.set(slot);
+    }
+
+    /// Copies a slot that the cut has still to copy, before it changes.
+    #[inline(never)]
+    fn save(&mut self, slot: u32) {
+        if self.cut.as_mut().is_some_and(|cut| cut.pending.take(slot))
+            && let Some(entry) = self.slot(slot)
+            && let Some(cut) = &mut self.cut
+        {
+            cut.saved.push((slot, entry));
+        }
     }
 
     /// Begins a cut: from here on, `copy` returns what changed since the last one, as it is now.
@@ -208,18 +254,18 @@ impl<T: Clone> Table<T> {
 
     /// Copies at most `limit` rows of the cut. Returns an empty list once all are copied, and ends the cut.
     pub fn copy(&mut self, limit: usize) -> Vec<(u32, Slot<T>)> {
-        let Some(cut) = &mut self.cut else { return Vec::new() };
+        let Some(mut cut) = self.cut.take() else { return Vec::new() };
         let mut out = mem::take(&mut cut.saved);
         while out.len() < limit {
             let Some(slot) = cut.pending.list.pop() else { break };
             if cut.pending.take(slot)
-                && let Some(entry) = self.slots.get(slot as usize)
+                && let Some(entry) = self.slot(slot)
             {
-                out.push((slot, entry.clone()));
+                out.push((slot, entry));
             }
         }
-        if out.is_empty() {
-            self.cut = None;
+        if !out.is_empty() {
+            self.cut = Some(cut);
         }
         out
     }
@@ -237,27 +283,33 @@ impl<T: Clone> Table<T> {
 
     /// Puts back a slot from a checkpoint. Slots come in ascending order, without gaps.
     pub fn load(&mut self, slot: u32, entry: Slot<T>) -> Result<(), &'static str> {
-        if slot as usize != self.slots.len() {
+        if slot as usize != self.generations.len() {
             return Err("slots must come in order, without gaps");
         }
-        self.slots.push(entry);
+        let (generation, place) = match entry {
+            Slot::Vacant { generation, next } => (generation, Place::Vacant { next }),
+            Slot::Taken { generation, row } => (generation, Place::Taken(row)),
+        };
+        self.generations.push(generation);
+        self.places.push(place);
         Ok(())
     }
 
     /// Ends loading: the head must describe the slots that came.
     pub fn load_head(&mut self, head: TableHead) -> Result<(), &'static str> {
-        let taken = self.slots.iter().filter(|slot| matches!(slot, Slot::Taken { .. })).count();
-        if self.slots.len() != head.len as usize || taken != head.taken as usize {
+        let taken = self.places.iter().filter(|place| matches!(place, Place::Taken(_))).count();
+        let len = self.generations.len();
+        if len != head.len as usize || taken != head.taken as usize {
             return Err("the head counts other slots than there are");
         }
         let (mut free, mut seen) = (head.first_free, 0);
-        while let Some(Slot::Vacant { next, .. }) = self.slots.get(free as usize) {
+        while let Some(Place::Vacant { next }) = self.places.get(free) {
             (free, seen) = (*next, seen + 1);
-            if seen > self.slots.len() {
+            if seen > len {
                 return Err("the free list runs in a circle");
             }
         }
-        if free != NONE || seen + taken != self.slots.len() {
+        if free != NONE || seen + taken != len {
             return Err("the free list does not name every vacant slot");
         }
         self.head = head;
@@ -284,6 +336,10 @@ mod tests {
         }
     }
 
+    fn all(table: &Table<u64>) -> Vec<Slot<u64>> {
+        (0..table.slots()).filter_map(|slot| table.slot(slot)).collect()
+    }
+
     proptest! {
         /// Whatever happens while a cut is copied, the copies put onto the checkpoint before make the table at the cut.
         #[test]
@@ -302,10 +358,10 @@ mod tests {
                             let mut again = Table::default();
                             for (slot, entry) in &stored { again.load(*slot, entry.clone()).unwrap(); }
                             again.load_head(head).unwrap();
-                            prop_assert_eq!(&again.slots, &slots);
+                            prop_assert_eq!(&all(&again), &slots);
                         }
                         let head = table.cut();
-                        expected = Some((head, table.slots.clone()));
+                        expected = Some((head, all(&table)));
                         stored.extend(table.copy(2));
                         if table.cut.is_none() { expected = None; }
                     }

@@ -5,11 +5,12 @@
 //! Never: decides; the rungs are in `decide`.
 
 use crate::{
-    Amount, DeclineCode, EnvelopeId, Partition, SessionId, Time, Total,
+    Amount, DeclineCode, EnvelopeId, Partition, Refusal, SessionId, Time, Total,
     account::Account,
     apply::bug,
     books::Book,
     command::Scope,
+    partition::End,
     record::{CommandDeclined, Debited},
     session::{Mode, Session},
 };
@@ -49,6 +50,19 @@ pub(crate) enum EnvelopeMut<'a> {
     Account(&'a mut Account),
 }
 
+/// Is what a session has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// What can still be spent, everything above it considered.
+    pub remaining: Amount,
+    /// Nothing more can be approved as things stand: the last unit is gone.
+    pub is_final: bool,
+    /// What the payee can still get; `None` without a cap.
+    pub payee_remaining: Option<Amount>,
+    /// What is set aside by holds.
+    pub held: Amount,
+}
+
 /// Says where an envelope is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum At {
@@ -59,6 +73,11 @@ pub(crate) enum At {
 }
 
 impl Session {
+    /// Returns its place in the order of ends.
+    pub(crate) fn end(&self) -> End {
+        End { due_at: self.due_at(), slot: self.id.slot() }
+    }
+
     /// Returns where its parent is.
     pub(crate) fn above(&self) -> At {
         self.parent().map_or(At::Account(self.account), At::Session)
@@ -145,11 +164,25 @@ impl Partition {
     }
 
     /// Returns what a payee can still get out of a session, caps above it considered; `None` without a cap.
+    #[inline]
     pub fn payee_spendable(&self, session: &Session, payee: u32) -> Option<Amount> {
         if !session.counted_above {
             return session.payee_remaining(payee);
         }
         self.payee_rooms(session, payee).map(|(left, _)| left).min()
+    }
+
+    /// Says what is left for the answer to a debit; `payee` is the notice's slot that its judgement or replay names.
+    /// *Errors*: `UnknownSession`.
+    pub fn left(&self, session: SessionId, payee: u32) -> Result<Left, Refusal> {
+        let session = self.session(session)?;
+        let remaining = self.spendable(session);
+        Ok(Left {
+            remaining,
+            is_final: session.is_final_with(remaining),
+            payee_remaining: self.payee_spendable(session, payee),
+            held: session.held(),
+        })
     }
 
     /// Returns an open session below `slot` that nothing is open below: what a cascade settles next.
@@ -182,8 +215,8 @@ impl Partition {
             None | Some(Envelope::Account(_)) => session.account == account,
             Some(Envelope::Session(top)) => self.sessions_above(session).any(|above| above.id == top.id),
         };
-        let due = self.ends.iter().take_while(|(due_at, _)| *due_at <= now);
-        let mut due = due.filter_map(|(_, slot)| self.sessions.get(*slot));
+        let due = self.ends.iter().take_while(|end| { end.due_at } <= now);
+        let mut due = due.filter_map(|end| self.sessions.get(end.slot));
         due.find(|session| EnvelopeId::Session(session.id) != at && inside(session)).map(|session| session.id)
     }
 

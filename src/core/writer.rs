@@ -46,6 +46,7 @@ impl Run {
 /// all alike, never has another.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(from = "Plain", into = "Plain")]
+#[repr(C)]
 pub struct Window {
     writer: WriterId,
     last_number: u64,
@@ -152,6 +153,11 @@ impl Window {
             return if at.number == expected { Ok(Turn::Next) } else { Err(Refusal::NumberGap { expected }) };
         }
         self.find(at.number).map(Turn::Was).ok_or(Refusal::BelowWindow)
+    }
+
+    /// Reads a little of each piece of it.
+    pub(crate) fn touch(&self) -> u64 {
+        self.last_number ^ self.newest_first.map_or(0, |first| first.taken.nanos())
     }
 
     fn newest(&self) -> Option<Run> {

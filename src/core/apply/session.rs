@@ -139,7 +139,7 @@ impl Partition {
             about: About { authority, reference: opened.reference.into(), ..About::default() },
         });
         let above = session.above();
-        self.ends.insert((session.due_at(), opened.id.slot()));
+        self.ends.insert(session.end());
         self.children.extend(session.parent().map(|parent| (parent, opened.id.slot())));
         self.sessions.insert(opened.id.slot(), session);
         self.count_child(above, |children| children.checked_add(1));
@@ -173,11 +173,11 @@ impl Partition {
         let slot = topped.session.slot();
         let session = found(self.sessions.get_mut(slot), "a top-up of no session");
         assert_eq!(session.id, topped.session, "bug: record {seq} names another session");
-        let due_before = session.due_at();
+        let before = session.end();
         session.raise(topped.add, topped.ends_at);
-        let (currency, due, stand) = (session.currency, session.due_at(), Stand::of(session));
-        self.ends.remove(&(due_before, slot));
-        self.ends.insert((due, slot));
+        let (currency, end, stand) = (session.currency, session.end(), Stand::of(session));
+        self.ends.remove(&before);
+        self.ends.insert(end);
         if stand.mode == Mode::Reserved && !topped.add.is_zero() {
             let book = self.set_aside(stand.above, topped.add);
             self.move_money(currency, book, Book::Reserved, topped.add);
@@ -189,12 +189,12 @@ impl Partition {
         let slot = closing.session.slot();
         let session = found(self.sessions.get_mut(slot), "a close of no session");
         assert_eq!(session.id, closing.session, "bug: a close names another session");
-        let due_before = session.due_at();
+        let before = session.end();
         session.begin_closing(stamp.at);
         self.closing += 1;
-        let due = session.due_at();
-        self.ends.remove(&(due_before, slot));
-        self.ends.insert((due, slot));
+        let end = session.end();
+        self.ends.remove(&before);
+        self.ends.insert(end);
     }
 
     pub(super) fn session_settled(&mut self, seq: u64, stamp: &Stamp, settled: &SessionSettled) {
@@ -206,7 +206,7 @@ impl Partition {
         let lines = settled.lines.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount));
         assert_eq!(lines, Some(settled.total), "bug: the lines of record {seq} do not add up");
         let (cap, spent) = (session.cap(), sure(settled.total.checked_add(session.spent_below())));
-        self.ends.remove(&(session.due_at(), slot));
+        self.ends.remove(&session.end());
         self.closing -= u32::from(session.closing_at() != Time::ZERO);
         if let Some(parent) = session.parent() {
             self.children.remove(&(parent, slot));

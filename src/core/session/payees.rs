@@ -4,38 +4,52 @@
 use super::PayeePart;
 use crate::{Amount, Cap};
 use alloc::vec::Vec;
+use core::{mem, num::NonZeroU32};
 
 /// How many parts are kept in place.
 const IN_PLACE: usize = 2;
 
 /// Is the part of a payee that has the session's own cap for payees, and of which nothing is known below.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(super) struct Short {
-    payee: u32,
+    /// Its payee plus one. It comes first and is never zero, so that `Few` is told from `Many` without a word for it.
+    after_payee: NonZeroU32,
     debit_count: u32,
     spent: Amount,
 }
 
 impl Short {
     /// Is no part. Its payee is beyond every slot, so it comes last in their order.
-    const NONE: Self = Self { payee: u32::MAX, debit_count: 0, spent: Amount::ZERO };
+    const NONE: Self = Self { after_payee: NonZeroU32::MAX, debit_count: 0, spent: Amount::ZERO };
 
     /// Shortens a part, if nothing of it is lost by that.
     fn of(part: &PayeePart, default_cap: Cap) -> Option<Self> {
         let debit_count = u32::try_from(part.debit_count).ok()?;
-        let short = Self { payee: part.payee, debit_count, spent: part.spent };
-        (short.is_some() && short.part(default_cap) == *part).then_some(short)
+        let short = Self { after_payee: Self::after(part.payee)?, debit_count, spent: part.spent };
+        (part.cap == default_cap && part.spent_below.is_zero()).then_some(short)
+    }
+
+    fn after(payee: u32) -> Option<NonZeroU32> {
+        let after = payee.checked_add(1).and_then(NonZeroU32::new);
+        after.filter(|after| *after != Self::NONE.after_payee)
     }
 
     fn is_some(&self) -> bool {
-        self.payee != Self::NONE.payee
+        self.after_payee != Self::NONE.after_payee
+    }
+
+    fn is_of(&self, payee: u32) -> bool {
+        Self::after(payee) == Some(self.after_payee)
     }
 
     fn part(&self, default_cap: Cap) -> PayeePart {
-        let new = PayeePart::new(self.payee, default_cap);
+        let new = PayeePart::new(self.after_payee.get() - 1, default_cap);
         PayeePart { spent: self.spent, debit_count: self.debit_count.into(), ..new }
     }
 }
+
+const _: () = assert!(size_of::<Payees>() == IN_PLACE * size_of::<Short>());
 
 /// Keeps one part a payee. Everywhere, `default_cap` is the session's cap of a payee that has none of its own.
 #[derive(Debug, Clone)]
@@ -84,7 +98,7 @@ impl Payees {
     pub(super) fn get(&self, payee: u32, default_cap: Cap) -> Option<PayeePart> {
         match self {
             Self::Few(few) => {
-                let short = few.iter().find(|short| short.payee == payee && short.is_some());
+                let short = few.iter().find(|short| short.is_of(payee));
                 short.map(|short| short.part(default_cap))
             }
             Self::Many(parts) => {
@@ -105,10 +119,13 @@ impl Payees {
     fn put(&mut self, part: PayeePart, default_cap: Cap) {
         match self {
             Self::Few(few) => {
-                let place = few.iter_mut().find(|short| short.payee == part.payee || !short.is_some());
+                let place = few.iter_mut().find(|short| short.is_of(part.payee) || !short.is_some());
                 if let (Some(place), Some(short)) = (place, Short::of(&part, default_cap)) {
                     *place = short;
-                    few.sort_unstable_by_key(|short| short.payee);
+                    let [first, second] = few;
+                    if second.after_payee < first.after_payee {
+                        mem::swap(first, second);
+                    }
                     return;
                 }
                 let mut parts = Vec::with_capacity(2 * IN_PLACE);
