@@ -12,7 +12,7 @@ pub struct Seed(pub [u8; 16]);
 /// Is an idempotency key hashed together with its scope. *Units*: 128 bits of SipHash-2-4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 // Aligned as two words, as ids are.
-#[repr(packed(8))]
+#[repr(Rust, packed(8))]
 pub struct KeyHash(pub u128);
 
 /// Is the hash of one field of a request; zero when the field is empty.

@@ -116,7 +116,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         // Aligned as two words: a row that has an id is not padded for it.
-        #[repr(packed(8))]
+        #[repr(Rust, packed(8))]
         pub struct $name(u128);
 
         impl $name {

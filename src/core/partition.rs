@@ -99,7 +99,7 @@ pub struct Head {
 
 /// Says when an open session has to be settled; the earliest comes first. There is one for each, so it is kept without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub(crate) struct End {
     pub(crate) due_at: Time,
     pub(crate) slot: u32,

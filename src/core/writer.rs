@@ -56,6 +56,7 @@ pub struct Window {
     /// The first answer of the newest run; `None` when nothing is remembered.
     newest_first: Option<Remembered>,
     /// The runs before the newest, each of which begins after the one before it.
+    #[expect(clippy::box_collection, reason = "most windows have none, and each has room for this")]
     older: Option<Box<VecDeque<Run>>>,
 }
 

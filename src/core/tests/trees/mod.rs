@@ -237,8 +237,10 @@ impl World {
             for payee in 0..PAYEES {
                 let (slot, _) = self.partition.notice(self.payees[payee]).unwrap();
                 let left = model.payee_lefts(at, payee).iter().map(|(left, _)| *left).min();
-                let spendable = self.partition.payee_spendable(row, slot).map(Amount::nanos);
-                assert_eq!(spendable, left, "payee {payee} of session {at}");
+                let shown = self.partition.left(row.id, slot).unwrap();
+                assert_eq!(shown.payee_remaining.map(Amount::nanos), left, "payee {payee} of session {at}");
+                assert_eq!(shown.remaining, self.partition.spendable(row), "session {at}");
+                assert_eq!((shown.is_final, shown.held), (self.partition.is_final(row), row.held()));
             }
         }
         for (at, account) in model.accounts.iter().enumerate() {
