@@ -1,4 +1,5 @@
-# Everything is built in the release profile and in one target folder, so that RocksDB is compiled once.
+# Everything is built in one target folder, so that RocksDB is compiled once; tests in the release profile, what is measured
+# in the tuned one.
 # Run from here or with `make -C`; CARGO_TARGET_DIR is respected.
 
 SHELL := /bin/bash
@@ -8,13 +9,15 @@ export TRACE
 export CALLER_DIR := $(PWD)
 
 PROFILE := --release --locked
+TUNED := --profile tuned --locked
+BENCH := $(CARGO_TARGET_DIR)/tuned/tallystick-bench
 DEMO_ARGS ?=
 KILL_ROUNDS ?= 200
 LOAD_ARGS ?=
+BENCH_ARGS ?=
 COMPARE_ARGS ?=
-COMPARE_PROFILE ?= tuned
 
-.PHONY: help demo test kill-test load ghz load-build compare lint bench-check setup setup-lint setup-peers format clippy deny docs table alone
+.PHONY: help demo test kill-test load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -46,11 +49,28 @@ load-build: setup
 	cargo build $(PROFILE) -p tallystick-server --bin tallystick
 	cargo build $(PROFILE) -p tallystick-loadtest
 
-# Compiled as `make install` does it: server and load run on the same cores, and the peers' own are optimised C.
-compare: setup-peers ## run the same debits on Redis, PostgreSQL and Tallystick, in turns, audited; figures in target/report/compare.json; COMPARE_ARGS="..." goes to it
-	cargo build --profile $(COMPARE_PROFILE) --locked -p tallystick-server --bin tallystick
-	cargo build --profile $(COMPARE_PROFILE) --locked -p tallystick-compare
-	exec $(CARGO_TARGET_DIR)/$(COMPARE_PROFILE)/tallystick-compare $(COMPARE_ARGS)
+bench: bench-build ## measure every promise beside the machine's own ceilings, in about a quarter of an hour; figures in target/report/bench.json
+	$(BENCH) full --drawing benches/growth.svg $(BENCH_ARGS)
+
+bench-quick: bench-build ## measure throughput and latency alone, in under a minute
+	$(BENCH) quick $(BENCH_ARGS)
+
+growth: bench-build ## measure what a debit and a session cost as sessions and payees grow, and draw benches/growth.svg
+	$(BENCH) growth --drawing benches/growth.svg $(BENCH_ARGS)
+
+scaling: bench-build ## measure one core against two, and few locks against many; figures in target/report/scaling.json
+	$(BENCH) scaling $(BENCH_ARGS)
+
+# With RocksDB's archive of the release build: another profile would compile it again.
+bench-build: setup
+	.ci/setup --bench
+	.ci/rocksdb-archive cargo build $(TUNED) -p tallystick-server --bin tallystick
+	.ci/rocksdb-archive cargo build $(TUNED) -p tallystick-benches --bin tallystick-bench
+
+compare: setup bench-build ## run the same debits on Redis, PostgreSQL and Tallystick, in turns, audited; figures in target/report/compare.json; COMPARE_ARGS="..." goes to it
+	.ci/setup --peers
+	.ci/rocksdb-archive cargo build $(TUNED) -p tallystick-compare
+	exec $(CARGO_TARGET_DIR)/tuned/tallystick-compare $(COMPARE_ARGS)
 
 bench-check: setup ## run each benchmark once, as a test
 	cargo test $(PROFILE) --workspace --bench '*'
@@ -82,5 +102,3 @@ setup:
 setup-lint:
 	@.ci/setup --lint
 
-setup-peers:
-	@.ci/setup --peers

@@ -1,5 +1,5 @@
-//! Owns: what the benches stand on: one partition full of sessions for the rules alone, and an engine in memory with its
-//! threads. All of it is the same in every run: the clock stands still, ids come from a count, choices from a seed.
+//! Owns: what the benches stand on: one partition full of sessions for the rules alone, all partitions as an engine keeps them,
+//! and an engine in memory with its threads. All of it is the same in every run: the clock stands still, ids come from a count, choices from a seed.
 //! Measures; never ships. Never: a clock of its own; criterion has it.
 
 #![allow(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
@@ -7,10 +7,12 @@
 mod memory;
 mod past;
 mod rules;
+mod world;
 
 pub use memory::{Memory, Payer};
 pub use past::Past;
 pub use rules::Rules;
+pub use world::World;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use tallystick_core::{

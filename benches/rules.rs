@@ -22,7 +22,8 @@ pub struct Rules {
     dice: Dice,
 }
 
-fn record<T: std::fmt::Debug>(decided: Decided<'_, T>) -> Record<'_> {
+/// Returns the record of a decision that is new.
+pub(crate) fn record<T: std::fmt::Debug>(decided: Decided<'_, T>) -> Record<'_> {
     match decided {
         Decided::Record(record) => record,
         Decided::Replay(was) => panic!("this was decided before: {was:?}"),

@@ -1,0 +1,192 @@
+//! Owns: the rules over all partitions, as an engine keeps them: an account in each, sessions spread over them, each of which
+//! has paid all its payees. Checkpoints are cut on the way, so that memory holds what a server's would.
+//! Never: an engine, its locks or its journal.
+
+use crate::{DEPOSIT, Dice, NOON, USD, numbered, opening, rules::record};
+use tallystick_core::{
+    AccountId, Amount, PARTITIONS, Partition, PayeeId, Record, SessionId, Stamp, WriterId,
+    command::{CreateAccount, CreatePayee, Debit, Deposit},
+    decide,
+    hash::Seed,
+    id::Place,
+};
+
+/// After how many records memory lets go of what a checkpoint files: what a server does by default.
+const CHECKPOINT_RECORDS: u64 = 1_000_000;
+const ROWS_PER_COPY: usize = 256;
+
+/// Is a world at rest, ready to be debited.
+#[derive(Debug)]
+pub struct World {
+    partitions: Vec<Partition>,
+    /// Kept apart from the partitions, small and flat: this is the caller's memory.
+    sessions: Vec<SessionId>,
+    numbers: Vec<u32>,
+    payees: Vec<PayeeId>,
+    writer: WriterId,
+    seq: u64,
+    filed: u64,
+    dice: Dice,
+}
+
+impl World {
+    /// What the caller remembers of each session, which is no part of a server. *Units*: bytes.
+    pub const CALLER_BYTES: u64 = (size_of::<SessionId>() + size_of::<u32>()) as u64;
+
+    /// Opens `sessions` sessions and lets each pay each of `payees` payees once.
+    pub fn new(sessions: u64, payees: usize) -> Self {
+        let mut world = Self::empty(sessions);
+        let payees = world.register(payees);
+        let accounts: Vec<AccountId> =
+            (0..PARTITIONS).map(|partition| world.fund(partition, &payees)).collect();
+        world.open_writer();
+        let cap = Amount::from_nanos(DEPOSIT.nanos() / sessions.div_ceil(u64::from(PARTITIONS)));
+        for (nth, account) in (0..sessions).zip(accounts.iter().cycle()) {
+            world.open(*account, nth, cap);
+            world.checkpoint_when_due();
+        }
+        for at in 0..world.sessions.len() {
+            for nth in 0..world.payees.len() {
+                let debit = world.debit(at, world.payees[nth]);
+                world.decide_and_apply(&debit);
+            }
+            world.checkpoint_when_due();
+        }
+        world.checkpoint();
+        world
+    }
+
+    /// Returns debits of sessions and payees chosen at random, each to be decided once and in order.
+    pub fn next_debits(&mut self, count: usize) -> Vec<Debit<'static>> {
+        let mut debits = Vec::with_capacity(count);
+        for _ in 0..count {
+            let at = self.dice.below(self.sessions.len());
+            let payee = self.payees[self.dice.below(self.payees.len())];
+            debits.push(self.debit(at, payee));
+        }
+        debits
+    }
+
+    /// Decides and applies one debit, and returns its seq.
+    pub fn decide_and_apply(&mut self, debit: &Debit<'_>) -> u64 {
+        let number = debit.session.partition();
+        let partition = &mut self.partitions[usize::from(number)];
+        let (decided, decline) = decide::debit(partition, debit, NOON).expect("a decision");
+        assert_eq!(decline, None, "every debit of a bench is approved");
+        self.seq += 1;
+        partition.apply(self.seq, &stamp(number), &record(decided));
+        self.seq
+    }
+
+    fn empty(sessions: u64) -> Self {
+        let count = usize::try_from(sessions).expect("an index");
+        let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
+        partitions.iter_mut().for_each(|partition| partition.adopt_seed(Seed([7; 16])));
+        Self {
+            partitions,
+            sessions: Vec::with_capacity(count),
+            numbers: vec![0; count],
+            payees: Vec::new(),
+            writer: WriterId::new(Place { partition: 0, slot: 0, generation: 0 }, 0),
+            seq: 0,
+            filed: 0,
+            dice: Dice::default(),
+        }
+    }
+
+    fn write(&mut self, partition: u16, record: &Record<'_>) {
+        self.seq += 1;
+        self.partitions[usize::from(partition)].apply(self.seq, &stamp(partition), record);
+    }
+
+    /// Registers payees in the first partition, and returns them as every other one is told of them.
+    fn register(&mut self, count: usize) -> Vec<tallystick_core::payee::Payee> {
+        for nth in 0..count {
+            let key = nth.to_le_bytes();
+            let create = CreatePayee { key: &key, name: "payee" };
+            let created =
+                record(decide::create_payee(&self.partitions[0], &create, None, 2).expect("a payee"));
+            self.write(0, &created);
+        }
+        let payees: Vec<_> = self.partitions[0].payees_from(0, u32::MAX).cloned().collect();
+        self.payees = payees.iter().map(|payee| payee.id).collect();
+        payees
+    }
+
+    /// Tells a partition of the payees, and puts an account with money into it.
+    fn fund(&mut self, number: u16, payees: &[tallystick_core::payee::Payee]) -> AccountId {
+        let at = usize::from(number);
+        for payee in payees {
+            let noticed = record(decide::take_notice(&self.partitions[at], payee).expect("a notice"));
+            self.write(number, &noticed);
+        }
+        let create = CreateAccount::prepaid(b"account", USD);
+        let created =
+            decide::create_account(&self.partitions[at], &create, None, (NOON, 1)).expect("an account");
+        self.write(number, &record(created));
+        let account = self.partitions[at].accounts_from(0, 1).next().expect("it was just created").id;
+        let deposit = Deposit { account, key: b"deposit", amount: DEPOSIT, currency: USD, pending: false };
+        let deposited = decide::deposit(&self.partitions[at], &deposit, None, 3).expect("a deposit");
+        self.write(number, &record(deposited));
+        account
+    }
+
+    fn open_writer(&mut self) {
+        let opened = decide::open_writer(&self.partitions[0], None, 3).expect("a writer");
+        self.writer = opened.id;
+        self.write(0, &Record::WriterOpened(opened));
+    }
+
+    fn open(&mut self, account: AccountId, nth: u64, cap: Amount) {
+        let (key, partition) = (nth.to_le_bytes(), account.partition());
+        let opening = opening(account, &key, cap);
+        let state = &self.partitions[usize::from(partition)];
+        let opened = record(decide::open_session(state, &opening, None, (NOON, nth)).expect("a session"));
+        let Record::SessionOpened(session) = &opened else { panic!("declined: {opened:?}") };
+        self.sessions.push(session.id);
+        self.write(partition, &opened);
+    }
+
+    fn debit(&mut self, at: usize, payee: PayeeId) -> Debit<'static> {
+        self.numbers[at] += 1;
+        numbered(self.sessions[at], payee, self.writer, self.numbers[at].into())
+    }
+
+    fn checkpoint_when_due(&mut self) {
+        if self.seq - self.filed >= CHECKPOINT_RECORDS {
+            self.checkpoint();
+        }
+    }
+
+    /// Cuts every partition and forgets what is filed then. What is copied goes nowhere.
+    fn checkpoint(&mut self) {
+        for partition in &mut self.partitions {
+            drop(partition.cut(self.seq));
+            while !partition.copy(ROWS_PER_COPY).is_empty() {}
+            partition.filed_through(self.seq);
+        }
+        self.filed = self.seq;
+    }
+}
+
+fn stamp(partition: u16) -> Stamp {
+    Stamp { partition, at: NOON, actor: 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_session_has_paid_every_payee_and_can_be_debited_on() {
+        let mut world = World::new(1_000, 3);
+        let open: u32 = world.partitions.iter().map(Partition::open_sessions).sum();
+        assert_eq!(open, 1_000);
+        assert!(world.numbers.iter().all(|number| *number == 3));
+        let before = world.seq;
+        for debit in world.next_debits(5_000) {
+            world.decide_and_apply(&debit);
+        }
+        assert_eq!(world.seq, before + 5_000);
+    }
+}
