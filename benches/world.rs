@@ -9,19 +9,22 @@ use tallystick_core::{
     decide,
     hash::Seed,
     id::Place,
+    payee::Payee,
 };
 
-/// After how many records memory lets go of what a checkpoint files: what a server does by default.
-const CHECKPOINT_RECORDS: u64 = 1_000_000;
+/// After how many records memory lets go of what a checkpoint files. Fewer than a server's default, so that what waits to be
+/// filed, which does not grow with the sessions, is a small part of memory.
+const CHECKPOINT_RECORDS: u64 = 50_000;
 const ROWS_PER_COPY: usize = 256;
 
-/// Is a world at rest, ready to be debited.
+/// Is a world: empty at first, then at rest and ready to be debited.
 #[derive(Debug)]
 pub struct World {
     partitions: Vec<Partition>,
     /// Kept apart from the partitions, small and flat: this is the caller's memory.
     sessions: Vec<SessionId>,
     numbers: Vec<u32>,
+    accounts: Vec<AccountId>,
     payees: Vec<PayeeId>,
     writer: WriterId,
     seq: u64,
@@ -33,27 +36,47 @@ impl World {
     /// What the caller remembers of each session, which is no part of a server. *Units*: bytes.
     pub const CALLER_BYTES: u64 = (size_of::<SessionId>() + size_of::<u32>()) as u64;
 
-    /// Opens `sessions` sessions and lets each pay each of `payees` payees once.
-    pub fn new(sessions: u64, payees: usize) -> Self {
-        let mut world = Self::empty(sessions);
+    /// Sets up what sessions need: an account in each partition, `payees` payees, a writer.
+    pub fn new(payees: usize) -> Self {
+        let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
+        partitions.iter_mut().for_each(|partition| partition.adopt_seed(Seed([7; 16])));
+        let mut world = Self {
+            partitions,
+            sessions: Vec::new(),
+            numbers: Vec::new(),
+            accounts: Vec::new(),
+            payees: Vec::new(),
+            writer: WriterId::new(Place { partition: 0, slot: 0, generation: 0 }, 0),
+            seq: 0,
+            filed: 0,
+            dice: Dice::default(),
+        };
         let payees = world.register(payees);
-        let accounts: Vec<AccountId> =
-            (0..PARTITIONS).map(|partition| world.fund(partition, &payees)).collect();
+        world.accounts = (0..PARTITIONS).map(|partition| world.fund(partition, &payees)).collect();
         world.open_writer();
-        let cap = Amount::from_nanos(DEPOSIT.nanos() / sessions.div_ceil(u64::from(PARTITIONS)));
-        for (nth, account) in (0..sessions).zip(accounts.iter().cycle()) {
-            world.open(*account, nth, cap);
-            world.checkpoint_when_due();
-        }
-        for at in 0..world.sessions.len() {
-            for nth in 0..world.payees.len() {
-                let debit = world.debit(at, world.payees[nth]);
-                world.decide_and_apply(&debit);
-            }
-            world.checkpoint_when_due();
-        }
         world.checkpoint();
         world
+    }
+
+    /// Opens `sessions` sessions and lets each pay each payee once.
+    pub fn open(&mut self, sessions: u64) {
+        let count = usize::try_from(sessions).expect("an index");
+        self.sessions = Vec::with_capacity(count);
+        self.numbers = vec![0; count];
+        let cap = Amount::from_nanos(DEPOSIT.nanos() / sessions.div_ceil(u64::from(PARTITIONS)));
+        for nth in 0..sessions {
+            let account = self.accounts[usize::try_from(nth % u64::from(PARTITIONS)).expect("an index")];
+            self.open_session(account, nth, cap);
+            self.checkpoint_when_due();
+        }
+        for at in 0..count {
+            for nth in 0..self.payees.len() {
+                let debit = self.debit(at, self.payees[nth]);
+                self.decide_and_apply(&debit);
+            }
+            self.checkpoint_when_due();
+        }
+        self.checkpoint();
     }
 
     /// Returns debits of sessions and payees chosen at random, each to be decided once and in order.
@@ -78,29 +101,13 @@ impl World {
         self.seq
     }
 
-    fn empty(sessions: u64) -> Self {
-        let count = usize::try_from(sessions).expect("an index");
-        let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
-        partitions.iter_mut().for_each(|partition| partition.adopt_seed(Seed([7; 16])));
-        Self {
-            partitions,
-            sessions: Vec::with_capacity(count),
-            numbers: vec![0; count],
-            payees: Vec::new(),
-            writer: WriterId::new(Place { partition: 0, slot: 0, generation: 0 }, 0),
-            seq: 0,
-            filed: 0,
-            dice: Dice::default(),
-        }
-    }
-
     fn write(&mut self, partition: u16, record: &Record<'_>) {
         self.seq += 1;
         self.partitions[usize::from(partition)].apply(self.seq, &stamp(partition), record);
     }
 
     /// Registers payees in the first partition, and returns them as every other one is told of them.
-    fn register(&mut self, count: usize) -> Vec<tallystick_core::payee::Payee> {
+    fn register(&mut self, count: usize) -> Vec<Payee> {
         for nth in 0..count {
             let key = nth.to_le_bytes();
             let create = CreatePayee { key: &key, name: "payee" };
@@ -114,7 +121,7 @@ impl World {
     }
 
     /// Tells a partition of the payees, and puts an account with money into it.
-    fn fund(&mut self, number: u16, payees: &[tallystick_core::payee::Payee]) -> AccountId {
+    fn fund(&mut self, number: u16, payees: &[Payee]) -> AccountId {
         let at = usize::from(number);
         for payee in payees {
             let noticed = record(decide::take_notice(&self.partitions[at], payee).expect("a notice"));
@@ -137,7 +144,7 @@ impl World {
         self.write(0, &Record::WriterOpened(opened));
     }
 
-    fn open(&mut self, account: AccountId, nth: u64, cap: Amount) {
+    fn open_session(&mut self, account: AccountId, nth: u64, cap: Amount) {
         let (key, partition) = (nth.to_le_bytes(), account.partition());
         let opening = opening(account, &key, cap);
         let state = &self.partitions[usize::from(partition)];
@@ -179,7 +186,8 @@ mod tests {
 
     #[test]
     fn every_session_has_paid_every_payee_and_can_be_debited_on() {
-        let mut world = World::new(1_000, 3);
+        let mut world = World::new(3);
+        world.open(1_000);
         let open: u32 = world.partitions.iter().map(Partition::open_sessions).sum();
         assert_eq!(open, 1_000);
         assert!(world.numbers.iter().all(|number| *number == 3));

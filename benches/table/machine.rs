@@ -24,6 +24,8 @@ pub(crate) struct Machine {
     /// Whether HTTP load tools were there.
     pub(crate) h2load: bool,
     pub(crate) ghz: bool,
+    /// What a reader of the figures must know besides.
+    pub(crate) remarks: Vec<String>,
 }
 
 impl Machine {
@@ -45,6 +47,7 @@ impl Machine {
             load: "one generator process over loopback, on the same cores as the server",
             h2load: crate::tools::h2load_exe().is_some(),
             ghz: crate::tools::ghz_exe().is_some(),
+            remarks: Vec::new(),
         })
     }
 

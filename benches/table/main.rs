@@ -92,13 +92,16 @@ enum Part {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = tokio::runtime::Runtime::new().map_err(Fault::io("start a runtime")).and_then(|runtime| {
-        runtime.block_on(async {
+        let ended = runtime.block_on(async {
             // So that no child outlives us.
             tokio::select! {
                 ended = obey(cli) => ended,
                 () = stop_asked() => Err(Fault::unfit("stopped", "nothing is written")),
             }
-        })
+        });
+        // A folder that is being filled is not waited for.
+        runtime.shutdown_background();
+        ended
     });
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,7 +119,7 @@ async fn obey(cli: Cli) -> Result<(), Fault> {
     match part {
         Part::Quick => measure(&plan(true), None).await,
         Part::Full { drawing } => measure(&plan(false), drawing.as_deref()).await,
-        Part::Growth { drawing } => growth::measure(&plan(false), drawing.as_deref()).map(drop),
+        Part::Growth { drawing } => growth::measure(&plan(false), drawing.as_deref()).await.map(drop),
         Part::Scaling => {
             let plan = plan(false);
             plan.say(Machine::look(plan.data())?.words());
@@ -135,14 +138,15 @@ fn print(found: &impl serde::Serialize) -> Result<(), Fault> {
 }
 
 async fn measure(plan: &Plan, drawing: Option<&Path>) -> Result<(), Fault> {
-    let machine = Machine::look(plan.data())?;
+    let mut machine = Machine::look(plan.data())?;
     plan.say(machine.words());
     let mut lines = speed::measure(plan).await?;
     if !plan.quick {
         lines.extend(checkpoints::measure(plan).await?);
-        lines.extend(growth::measure(plan, drawing)?);
+        lines.extend(growth::measure(plan, drawing).await?);
         lines.extend(recovery::measure(plan).await?);
     }
+    machine.remarks = plan.remarks();
     finish(plan, &machine, &lines)
 }
 
@@ -151,6 +155,7 @@ fn finish(plan: &Plan, machine: &Machine, lines: &[Line]) -> Result<(), Fault> {
     write_json(&lines, &plan.report.join("bench.json"))?;
     write_json(machine, &plan.report.join("bench-machine.json"))?;
     plan.say(format_args!("\n{}\n{}", machine.words(), table(lines)));
+    machine.remarks.iter().for_each(|remark| plan.say(remark));
     plan.say(format_args!("figures in {}", plan.report.join("bench.json").display()));
     Ok(())
 }

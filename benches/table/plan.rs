@@ -5,6 +5,7 @@ use crate::{
     line::{Line, table},
 };
 use std::{
+    cell::RefCell,
     fmt::Display,
     io::Write as _,
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use std::{
 use tempfile::TempDir;
 
 /// Says how much is measured.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Plan {
     /// Throughput and latency alone, in under a minute.
     pub(crate) quick: bool,
@@ -27,6 +28,7 @@ pub(crate) struct Plan {
     /// Where figures go.
     pub(crate) report: PathBuf,
     data: PathBuf,
+    remarks: RefCell<Vec<String>>,
 }
 
 impl Plan {
@@ -42,6 +44,7 @@ impl Plan {
             sessions_most,
             report,
             data: data.unwrap_or_else(std::env::temp_dir),
+            remarks: RefCell::default(),
         }
     }
 
@@ -59,6 +62,18 @@ impl Plan {
     /// Shows figures as they come.
     pub(crate) fn show(&self, lines: &[Line]) {
         self.say(table(lines));
+    }
+
+    /// Prints a line that belongs beside the figures, and keeps it for them.
+    pub(crate) fn remark(&self, text: impl Into<String>) {
+        let text = text.into();
+        self.say(&text);
+        self.remarks.borrow_mut().push(text);
+    }
+
+    /// Returns what was remarked.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.remarks.borrow().clone()
     }
 
     /// Prints a line.

@@ -110,17 +110,21 @@ impl Pair<'_> {
         let ask = self.ask(goal.shape, Some(rate), 1);
         let echo_runs = if self.plan.quick { 0 } else { self.plan.echo_runs };
         let (ours, echoes) = self.rounds(ask, echo_runs).await?;
-        let kept = if ours.iter().all(|run| run.schedule_kept) { "" } else { ", SCHEDULE NOT KEPT" };
         let what = match goal.shape.mode {
             Mode::Unary => "unary calls".to_owned(),
             Mode::Stream => "single debits streamed".to_owned(),
             Mode::Batch { debits } => format!("batches of {debits}"),
         };
-        let name = format!(
-            "open loop at half of the peak, {what}, {} connections{kept}, p99",
-            goal.shape.connections
-        );
+        let name =
+            format!("open loop at half of the peak, {what}, {} connections, p99", goal.shape.connections);
         let ceiling = (!echoes.is_empty()).then(|| median(&of(&echoes, |run| run.p99_us)));
+        let late = ours.iter().filter(|run| !run.schedule_kept).count();
+        if late > 0 {
+            self.plan.remark(format!(
+                "{name}: the schedule of {rate}/s was not kept in {late} of {} runs",
+                ours.len()
+            ));
+        }
         let line = Line::new(name, "us", Better::Lower, &of(&ours, |run| run.p99_us));
         Ok(vec![line.target(1_000.0).ceiling(ceiling)])
     }
@@ -157,11 +161,11 @@ impl Pair<'_> {
         }
         match tools::h2load(server, echo, plan.runs, plan.seconds).await? {
             Some(found) => lines.extend(found),
-            None => plan.say("no row by h2load: it is not installed (.ci/setup --bench installs it)"),
+            None => plan.remark("no row by h2load: it is not installed (.ci/setup --bench installs it)"),
         }
         match tools::ghz(server, plan.runs).await? {
             Some(found) => lines.extend(found),
-            None => plan.say("no row by ghz: it is not installed (make ghz installs it with Go)"),
+            None => plan.remark("no row by ghz: it is not installed (make ghz installs it with Go)"),
         }
         plan.show(&lines);
         Ok(lines)

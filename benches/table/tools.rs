@@ -10,13 +10,14 @@ use prost::Message as _;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 use tallystick_client::{
     Client,
     v1::{AuthorizeRequest, GetSessionRequest, authorize_request::Intent},
 };
 use tallystick_loadtest::{AuditArgs, StageArgs, audit_ghz, stage_for_ghz};
+use tokio::process::Command;
 
 const CONNECTIONS: u32 = 4;
 const STREAMS: u32 = 16;
@@ -48,7 +49,7 @@ pub(crate) fn h2load_exe() -> Option<PathBuf> {
 pub(crate) fn ghz_exe() -> Option<PathBuf> {
     let named = std::env::var_os("GHZ").map(PathBuf::from);
     let installed = || {
-        let asked = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/target-dir"))
+        let asked = std::process::Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/target-dir"))
             .arg("--tools")
             .output()
             .ok()?;
@@ -78,9 +79,9 @@ pub(crate) async fn h2load(
         let staged = stage(&server.addr).await?;
         let (payee, session) =
             (&staged.payee, staged.sessions.first().map(String::as_str).unwrap_or_default());
-        ours.push(one_h2load(&exe, &server.addr, seconds, (session, payee))?.per_s);
+        ours.push(one_h2load(&exe, &server.addr, seconds, (session, payee)).await?.per_s);
         check_one_debit(&server.addr, session).await?;
-        ceilings.push(one_h2load(&exe, &echo.addr, seconds, (session, payee))?.per_s);
+        ceilings.push(one_h2load(&exe, &echo.addr, seconds, (session, payee)).await?.per_s);
     }
     let shape = format!("{CONNECTIONS} connections x {STREAMS} calls");
     let echo = Line::new(format!("echo: unary by h2load, {shape}"), "calls/s", Better::Higher, &ceilings);
@@ -114,7 +115,12 @@ async fn stage(addr: &str) -> Result<Staged, Fault> {
     Ok(Staged { payee: value("TALLYSTICK_PAYEE")?, sessions })
 }
 
-fn one_h2load(exe: &Path, addr: &str, seconds: u32, (session, payee): (&str, &str)) -> Result<H2load, Fault> {
+async fn one_h2load(
+    exe: &Path,
+    addr: &str,
+    seconds: u32,
+    (session, payee): (&str, &str),
+) -> Result<H2load, Fault> {
     let request = AuthorizeRequest {
         session_id: session.to_owned(),
         payee_id: payee.to_owned(),
@@ -130,7 +136,7 @@ fn one_h2load(exe: &Path, addr: &str, seconds: u32, (session, payee): (&str, &st
     command.args(["-D", &seconds.to_string(), "--warm-up-time", "1", "-d"]).arg(&body);
     command.args(["-H", "content-type: application/grpc", "-H", "te: trailers"]);
     command.arg(format!("http://{addr}/tallystick.v1.Authorizer/Authorize"));
-    let text = output(&mut command)?;
+    let text = output(&mut command).await?;
     let found = read_h2load(&text).ok_or_else(|| Fault::unfit("h2load printed", &text))?;
     if found.failed > 0 || found.succeeded == 0 {
         return Err(Fault::unfit("h2load's calls failed", text));
@@ -179,7 +185,7 @@ async fn one_ghz(exe: &Path, addr: &str) -> Result<f64, Fault> {
     command.arg(format!("--config={PROFILE}")).arg(format!("--concurrency={WORKERS}"));
     command.arg(format!("--connections={CONNECTIONS}")).arg("--format=json");
     command.arg(format!("--output={}", report.display())).arg(addr);
-    output(&mut command)?;
+    output(&mut command).await?;
     let args = AuditArgs {
         addr: addr.to_owned(),
         payee: staged.payee,
@@ -202,9 +208,10 @@ fn read_ghz(text: &str) -> Option<f64> {
     Some(number("count")? * 1e9 / number("total")?)
 }
 
-fn output(command: &mut Command) -> Result<String, Fault> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let Output { status, stdout, stderr } = command.output().map_err(Fault::io(format!("run {name}")))?;
+async fn output(command: &mut Command) -> Result<String, Fault> {
+    let name = command.as_std().get_program().to_string_lossy().into_owned();
+    let ended = command.kill_on_drop(true).output().await;
+    let Output { status, stdout, stderr } = ended.map_err(Fault::io(format!("run {name}")))?;
     if !status.success() {
         return Err(Fault::unfit(format!("{name} ended with {status}"), String::from_utf8_lossy(&stderr)));
     }
