@@ -74,6 +74,10 @@ enum Part {
     },
     /// One core against two, few locks against many.
     Scaling,
+    /// How fast a killed server is back, and what very many sessions cost it in memory.
+    Recovery,
+    /// What checkpoints add to the wait at full load.
+    Checkpoints,
     /// Answer whatever is asked: the ceiling.
     #[command(hide = true)]
     Echo,
@@ -125,6 +129,8 @@ async fn obey(cli: Cli) -> Result<(), Fault> {
             plan.say(Machine::look(plan.data())?.words());
             scaling::measure(&plan).await
         }
+        Part::Recovery => recovery::measure(&plan(false)).await.map(drop),
+        Part::Checkpoints => checkpoints::measure(&plan(false)).await.map(drop),
         Part::Echo => echo::serve().await,
         Part::Drive { words } => print(&load::drive(&words).await?),
         Part::Cell(point) => print(&cell::here(point)),
