@@ -13,7 +13,8 @@ use std::{
 use tallystick_client::Stopwatch;
 
 const BLOCK_BYTES: usize = 4_096;
-const BLOCKS: u64 = 16_384;
+/// How large the file that was written before is. Small: what wrote it, and what removes it, are to leave the disk alone.
+const BLOCKS: u64 = 2_048;
 
 /// Is what one run found.
 #[derive(Clone, Copy, Debug)]

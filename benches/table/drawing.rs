@@ -42,10 +42,10 @@ fn one(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, panel: &Panel
     let (first, last) = (series.first().map_or(1.0, |at| at.0), series.last().map_or(10.0, |at| at.0));
     let text = |size: u32| ("sans-serif", size).into_font().color(&INK);
     let mut chart = ChartBuilder::on(area)
-        .caption(format!("{title} ({unit})"), text(17))
+        .caption(format!("{title} ({unit})"), text(21))
         .margin(14)
-        .x_label_area_size(44)
-        .y_label_area_size(56)
+        .x_label_area_size(50)
+        .y_label_area_size(62)
         .build_cartesian_2d((first * 0.8..last * 1.25).log_scale(), 0.0..most * 1.2 + 1.0)
         .map_err(words)?;
     chart
@@ -59,15 +59,15 @@ fn one(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, panel: &Panel
         .y_labels(5)
         .x_label_formatter(&|value| shown(*value))
         .y_label_formatter(&|value| shown(*value))
-        .label_style(text(13))
-        .axis_desc_style(text(13))
+        .label_style(text(16))
+        .axis_desc_style(text(16))
         .draw()
         .map_err(words)?;
     chart.draw_series(LineSeries::new(series.iter().copied(), LINE.stroke_width(2))).map_err(words)?;
     let dots = series.iter().map(|at| {
         EmptyElement::at(*at)
             + Circle::new((0, 0), 4, LINE.filled())
-            + Text::new(shown(at.1), (-10, -20), text(13))
+            + Text::new(shown(at.1), (-10, -24), text(16))
     });
     chart.draw_series(dots).map_err(words)?;
     Ok(())

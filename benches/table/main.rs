@@ -147,23 +147,27 @@ async fn measure(plan: &Plan, drawing: Option<&Path>) -> Result<(), Fault> {
     let mut machine = Machine::look(plan.data())?;
     plan.say(machine.words());
     let mut lines = speed::measure(plan).await?;
+    // Written after each part, so that a later one that fails takes nothing along.
+    write(plan, &mut machine, &lines)?;
     if !plan.quick {
         lines.extend(checkpoints::measure(plan).await?);
+        write(plan, &mut machine, &lines)?;
         lines.extend(growth::measure(plan, drawing).await?);
+        write(plan, &mut machine, &lines)?;
         lines.extend(recovery::measure(plan).await?);
+        write(plan, &mut machine, &lines)?;
     }
-    machine.remarks = plan.remarks();
-    finish(plan, &machine, &lines)
-}
-
-/// Prints the whole table and writes it.
-fn finish(plan: &Plan, machine: &Machine, lines: &[Line]) -> Result<(), Fault> {
-    write_json(&lines, &plan.report.join("bench.json"))?;
-    write_json(machine, &plan.report.join("bench-machine.json"))?;
-    plan.say(format_args!("\n{}\n{}", machine.words(), table(lines)));
+    plan.say(format_args!("\n{}\n{}", machine.words(), table(&lines)));
     machine.remarks.iter().for_each(|remark| plan.say(remark));
     plan.say(format_args!("figures in {}", plan.report.join("bench.json").display()));
     Ok(())
+}
+
+/// Writes the figures, and what they were measured on.
+fn write(plan: &Plan, machine: &mut Machine, lines: &[Line]) -> Result<(), Fault> {
+    machine.remarks = plan.remarks();
+    write_json(&lines, &plan.report.join("bench.json"))?;
+    write_json(machine, &plan.report.join("bench-machine.json"))
 }
 
 async fn stop_asked() {
