@@ -149,7 +149,7 @@ impl Filler {
             };
             let batch: Vec<Debit<'static>> = sessions.iter().flat_map(debits_of).collect();
             for answer in self.engine.debit_batch(&batch).wait()? {
-                assert_eq!(answer?.decline, None, "every debit of a bench is approved");
+                assert_eq!(answer?.declined, None, "every debit of a bench is approved");
             }
         }
         Ok(())

@@ -107,16 +107,6 @@ impl Partition {
         self.unfiled_keys.retain(|_, row| row.seq > seq);
     }
 
-    /// Makes room for the rows that `head` counts, before they are put back. *Errors*: there is not so much memory.
-    pub fn expect(&mut self, head: &Head) -> Result<(), &'static str> {
-        self.accounts.expect(head.accounts)?;
-        self.sessions.expect(head.sessions)?;
-        self.payees.expect(head.payees)?;
-        self.notices.expect(head.notices)?;
-        self.writers.expect(head.writers)?;
-        self.deposits.expect(head.deposits)
-    }
-
     /// Puts back one row. Rows of one table come in slot order. *Errors*: says what does not fit.
     pub fn load_row(&mut self, slot: u32, row: RowValue) -> Result<(), &'static str> {
         match row {

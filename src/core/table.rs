@@ -275,12 +275,6 @@ impl<T: Clone> Table<T> {
         (0..self.head.len).for_each(|slot| self.dirty.set(slot));
     }
 
-    /// Makes room for the slots of a checkpoint, at once instead of by doubling. *Errors*: there is not so much memory.
-    pub fn expect(&mut self, head: TableHead) -> Result<(), &'static str> {
-        let missing = (head.len as usize).saturating_sub(self.slots.len());
-        self.slots.try_reserve(missing).map_err(|_| "there is no memory for its rows")
-    }
-
     /// Puts back a slot from a checkpoint. Slots come in ascending order, without gaps.
     pub fn load(&mut self, slot: u32, entry: Slot<T>) -> Result<(), &'static str> {
         if slot as usize != self.generations.len() {

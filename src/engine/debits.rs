@@ -7,13 +7,15 @@ use std::{
     sync::MutexGuard,
 };
 use tallystick_core::{
-    Amount, Decline, EnvelopeId, Next, Record, Refusal, SessionId, Time, WriterId,
+    Amount, Decline, Hit, Next, Record, Refusal, SessionId, Time, WriterId,
     command::{Debit, Intent},
-    decide::{self, DebitReplay, Decided},
+    decide::{self, DebitReplay, Judged},
 };
 
 /// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
 const DEBITS_PER_HOLD: usize = 256;
+/// How many rows are on their way from memory while a debit is decided: with a million sessions nearly none is at hand.
+const TOUCHED_AHEAD: usize = 8;
 
 /// Is what must be known across the lock holds of one batch.
 #[derive(Debug, Default)]
@@ -109,7 +111,9 @@ impl Engine {
     ) -> u64 {
         let Some(first) = held.first() else { return 0 };
         let mut hold = self.hold(commands[*first].session.partition());
-        for at in held {
+        hold.touch(held.iter().take(TOUCHED_AHEAD).map(|at| &commands[*at]));
+        for (nth, at) in held.iter().enumerate() {
+            hold.touch(held.get(nth + TOUCHED_AHEAD).map(|at| &commands[*at]).into_iter());
             let command = &commands[*at];
             let mut result;
             (hold, result) = match batch.unheard(command) {
@@ -182,10 +186,12 @@ struct Hold<'a> {
 struct Done {
     seq: u64,
     at: Time,
+    /// The payee's notice.
+    payee: u32,
     amount: Amount,
     taken: Amount,
     decline: Option<Decline>,
-    limit_of: Option<EnvelopeId>,
+    hit: Option<Hit>,
     replayed: bool,
 }
 
@@ -223,30 +229,45 @@ impl<'a> Hold<'a> {
         let partition = command.session.partition();
         let home = self.shard.partition(partition);
         let at = home.decision_time(self.now);
-        let (decided, hit) = decide::debit(home, command, at)?;
-        let (seq, amount, taken, decline, replayed) = match decided {
-            Decided::Record(record) => {
-                let mut taken = Amount::ZERO;
-                if let Record::Debited(debited) = &record {
-                    if let Some(due) = home.due_for_debit(debited, at) {
-                        return Err(Stall::Due(due));
-                    }
-                    taken = debited.taken;
+        match decide::judge(home, command, at)? {
+            Judged::New(new) => {
+                let debited = new.record(command);
+                if let Some(due) = home.due_for_debit(&debited, at) {
+                    return Err(Stall::Due(due));
                 }
-                let seq = self.engine.write(&mut self.shard, partition, at, &record);
-                (seq, command.amount, taken, hit.map(|hit| hit.decline), false)
+                let (payee, taken) = (debited.payee, debited.taken);
+                let seq = self.engine.write(&mut self.shard, partition, at, &Record::Debited(debited));
+                let (amount, hit) = (command.amount, new.ruling.err());
+                Ok(Done {
+                    seq,
+                    at,
+                    payee,
+                    amount,
+                    taken,
+                    hit,
+                    decline: hit.map(|hit| hit.decline),
+                    replayed: false,
+                })
             }
-            Decided::Replay(replay) => (replay.seq, replay.amount, replay.taken, remembered(&replay), true),
-        };
-        Ok(Done { seq, at, amount, taken, decline, limit_of: hit.map(|hit| hit.limit_of), replayed })
+            Judged::Replay(replay) => {
+                let DebitReplay { seq, payee, amount, taken, .. } = replay;
+                Ok(Done {
+                    seq,
+                    at,
+                    payee,
+                    amount,
+                    taken,
+                    hit: None,
+                    decline: remembered(&replay),
+                    replayed: true,
+                })
+            }
+        }
     }
 
     /// Shows what was decided, with what remains now.
     fn answer(&self, command: &Debit<'_>, done: &Done) -> Result<DebitAnswer, Refusal> {
-        let home = self.shard.partition(command.session.partition());
-        let session = home.session(command.session)?;
-        let (payee, _) = home.notice(command.payee)?;
-        let remaining = home.spendable(session);
+        let left = self.shard.partition(command.session.partition()).left(command.session, done.payee)?;
         Ok(DebitAnswer {
             session: command.session,
             seq: done.seq,
@@ -254,29 +275,32 @@ impl<'a> Hold<'a> {
             amount: done.amount,
             taken: done.taken,
             decline: done.decline,
-            limit_of: done.limit_of,
-            remaining,
-            is_final: session.is_final_with(remaining),
-            payee_remaining: home.payee_spendable(session, payee),
-            held: session.held(),
+            limit_of: done.hit.map(|hit| hit.limit_of),
+            remaining: left.remaining,
+            is_final: left.is_final,
+            payee_remaining: left.payee_remaining,
+            held: left.held,
             replayed: done.replayed,
         })
     }
 
     /// As `answer`, in short.
     fn outcome(&self, command: &Debit<'_>, done: &Done) -> Result<DebitOutcome, Refusal> {
-        let home = self.shard.partition(command.session.partition());
-        let session = home.session(command.session)?;
-        let remaining = home.spendable(session);
+        let left = self.shard.partition(command.session.partition()).left(command.session, done.payee)?;
         let is_partial = done.decline.is_none() && done.taken < done.amount;
         Ok(DebitOutcome {
             seq: done.seq,
             declined: done.decline.map(|decline| decline.code),
             partial: if is_partial { done.taken } else { Amount::ZERO },
-            remaining,
-            is_final: session.is_final_with(remaining),
+            remaining: left.remaining,
+            is_final: left.is_final,
             replayed: done.replayed,
         })
+    }
+
+    /// Begins to bring the rows of debits from memory.
+    fn touch<'b>(&self, commands: impl Iterator<Item = &'b Debit<'b>>) {
+        commands.for_each(|command| self.shard.partition(command.session.partition()).touch(command.session));
     }
 
     /// Lets go of the lock, and delivers what was settled under it. Returns the shard's last seq.

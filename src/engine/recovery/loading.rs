@@ -33,7 +33,6 @@ pub(super) fn load(checkpoints: &dyn Checkpoints, threads: usize) -> Result<Worl
 fn partition(checkpoints: &dyn Checkpoints, number: u16, head: Head) -> Result<Partition, StorageFault> {
     let mut partition = Partition::new(number);
     let unfit = |finding| unfit(number.into(), finding);
-    partition.expect(&head).map_err(unfit)?;
     checkpoints.rows(number, &mut |at, bytes| {
         let (table, slot) = (u8::try_from(at >> 32), u32::try_from(at & 0xffff_ffff));
         let (Ok(table), Ok(slot)) = (table, slot) else { return Err(unfit("there is no such row")) };
