@@ -83,6 +83,15 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Moves the durable floor to the last group, without a checkpoint: its loss would then be noticed. *Errors*: the disk's.
+    pub(crate) fn move_floor(&self) -> Result<(), StorageFault> {
+        // A checkpoint moves the floor, too, and it never goes back.
+        let _alone = self.checkpointing();
+        self.checkpoints.set_floor(self.committer.floor())
+    }
+}
+
 impl<'a> Making<'a> {
     fn new(engine: &'a Engine, pause: &'a dyn Fn(Duration)) -> Self {
         let summary = CheckpointSummary { covered_seq: u64::MAX, ..CheckpointSummary::default() };

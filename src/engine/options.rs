@@ -76,6 +76,9 @@ pub struct Options {
     pub group_bytes: usize,
     /// How many threads bring partitions back at the start; 1 to 256. What comes back does not depend on it.
     pub recovery_threads: usize,
+    /// After how long without a group the durable floor is moved to the last one, about: until then nothing but the journal
+    /// says that it was there.
+    pub floor_idle: Duration,
 }
 
 impl Default for Options {
@@ -88,6 +91,7 @@ impl Default for Options {
             sweep_every: Duration::from_millis(100),
             group_bytes: 1 << 20,
             recovery_threads: cores.min(256),
+            floor_idle: Duration::from_millis(400),
         }
     }
 }

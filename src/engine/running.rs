@@ -158,10 +158,17 @@ impl Running {
     fn start_checkpointer(&mut self, mut covered: u64) -> Result<(), StartFault> {
         let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
         self.workers.push(spawn("checkpointer", move || {
+            let mut idle = Idle { seq: engine.watermark.durable(), span: Duration::ZERO, is_done: false };
             while !stop.wait(CHECKPOINT_LOOK) {
-                if engine.watermark.durable() - covered < engine.options.checkpoint_records
-                    || engine.has_failed()
+                if engine.has_failed() {
+                    continue;
+                }
+                if idle.is_due(&engine)
+                    && let Err(fault) = engine.move_floor()
                 {
+                    engine.events.background_failed("durable floor", &fault);
+                }
+                if engine.watermark.durable() - covered < engine.options.checkpoint_records {
                     continue;
                 }
                 match checkpoint(&engine, &stop) {
@@ -203,6 +210,31 @@ impl Drop for Running {
         self.workers_stop.tell();
         self.workers.drain(..).for_each(join);
         self.end_committer();
+    }
+}
+
+/// Notices when the journal has rested for a while.
+struct Idle {
+    /// The last durable seq when it was looked at last.
+    seq: u64,
+    /// How long it has been that.
+    span: Duration,
+    /// That was told already.
+    is_done: bool,
+}
+
+impl Idle {
+    /// Returns true once each time the journal has rested for `Options::floor_idle`. Called every `CHECKPOINT_LOOK`.
+    fn is_due(&mut self, engine: &Engine) -> bool {
+        let seq = engine.watermark.durable();
+        if seq != self.seq {
+            *self = Self { seq, span: Duration::ZERO, is_done: false };
+            return false;
+        }
+        self.span += CHECKPOINT_LOOK;
+        let is_due = !self.is_done && self.span >= engine.options.floor_idle;
+        self.is_done |= is_due;
+        is_due
     }
 }
 

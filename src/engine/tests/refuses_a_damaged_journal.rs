@@ -4,13 +4,13 @@
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use tallystick_core::{
     Record, Stamp, Time,
     hash::Seed,
     record::{Genesis, OutboxDelivered},
 };
-use tallystick_engine::StartFault;
+use tallystick_engine::{Options, StartFault};
 use tallystick_journal::{Checkpoints as _, GroupView, GroupWriter, StorageFault, codec};
 use world::{CountedIds, Disk, HandClock, MORNING, SECOND, World, opening, quiet};
 
@@ -224,4 +224,26 @@ fn a_tail_that_never_came_beyond_the_floor_is_simply_absent() {
         assert_eq!(world.engine().check_sound(), Ok(()));
         assert_eq!(world.engine().stats().durable_seq, keys[kept] - 1);
     }
+}
+
+#[test]
+fn once_the_journal_has_rested_its_last_group_is_missed() {
+    let options = Options { floor_idle: Duration::from_millis(1), ..quiet(2) };
+    let world =
+        World::start(Disk::new(), &HandClock::at(MORNING), &std::sync::Arc::default(), options).unwrap();
+    world.account("a", 100);
+    let durable = world.engine().stats().durable_seq;
+    let is_behind = || world.disk.floor().unwrap().is_none_or(|floor| floor.seq < durable);
+    for _ in 0..6_000 {
+        if is_behind() {
+            // Nothing more comes: this only passes the time.
+            let _ = world.engine().watermark().wait_timeout(u64::MAX, Duration::from_millis(10));
+        }
+    }
+    assert!(!is_behind(), "the floor stays behind");
+    let disk = world.disk.survivors();
+    drop(world);
+    let last = *keys(&disk).last().unwrap();
+    let text = refusal(&disk, |groups| drop(groups.remove(&last)));
+    assert_says(&text, &[&format!("ends at seq {}", last - 1), "was durable"]);
 }

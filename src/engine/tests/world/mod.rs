@@ -235,6 +235,7 @@ pub(crate) fn quiet(shards: usize) -> Options {
         sweep_every: Duration::from_secs(3_600),
         checkpoint_records: 16_000_000,
         recovery_threads: 1 + shards % 5,
+        floor_idle: Duration::from_secs(3_600),
         ..Options::default()
     }
 }
