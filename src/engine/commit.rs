@@ -1,6 +1,6 @@
 //! Owns: how lanes become groups and groups become durable, one `step` at a time, and who does it. A step is done by the
-//! committer's own thread, or, when nobody is at it, by whoever waits for a single answer (`lead`): that spares a lone
-//! caller two hand-offs between threads, each of which can cost as much as half a sync.
+//! committer's own thread, or by the caller who waits for the only answer there is (`lead`): that spares it two hand-offs
+//! between threads, each of which can cost as much as half a sync.
 //!
 //! ORDER: shards are visited one after another, so a lane visited early may lack a record that is older than one found in
 //! a lane visited late. Only the unbroken beginning, by seq, goes into the group; the rest waits for the next step. So the
@@ -105,9 +105,13 @@ impl Committer {
         }
     }
 
-    /// Does a step in the caller's thread if nobody is at one; otherwise, or if that leaves something, wakes the thread.
+    /// Does a step in the caller's thread if only one record waits for it and nobody is at a step; otherwise, or if that
+    /// leaves something, wakes the thread: with more callers than one, theirs have other work to do meanwhile.
     /// *Cost*: a sync.
     pub(crate) fn lead(&self) {
+        if self.last_seq.load(Ordering::Acquire).saturating_sub(self.watermark.durable()) > 1 {
+            return self.wake();
+        }
         let committed_seq = match self.work.try_lock() {
             Ok(mut work) => {
                 // A failed append has been told to everyone who waits, and to `Events`.
@@ -249,16 +253,25 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_polled_again_commits_for_all_who_wait() {
+    fn the_only_one_who_waits_commits_when_it_is_polled_again() {
+        let engine = engine();
+        let mut ticket = decide(&engine);
+        assert!(poll(&mut ticket).is_pending(), "what else is ready is decided first");
+        assert!(poll(&mut ticket).is_ready());
+        assert_eq!(engine.committer.floor().seq, engine.committer.last_seq.load(super::Ordering::Acquire));
+    }
+
+    #[test]
+    fn with_more_than_one_the_thread_commits() {
         let engine = engine();
         let (mut first, mut second) = (decide(&engine), decide(&engine));
-        let mut by_thread: Ticket<(WriterId, u32)> = engine.open_writer(None);
-        assert!(poll(&mut first).is_pending(), "what else is ready is decided first");
-        assert!(poll(&mut second).is_pending());
-        assert!(poll(&mut by_thread).is_pending() && poll(&mut by_thread).is_pending(), "it does not lead");
-        assert!(poll(&mut first).is_ready());
-        assert!(poll(&mut second).is_ready() && poll(&mut by_thread).is_ready(), "one step for all");
-        assert_eq!(engine.committer.floor().seq, by_thread.seq());
+        engine.committer.woken.store(false, super::Ordering::Release);
+        for _ in 0..3 {
+            assert!(poll(&mut first).is_pending() && poll(&mut second).is_pending());
+        }
+        assert!(engine.committer.woken.load(super::Ordering::Acquire));
+        engine.committer.run(|| true).unwrap();
+        assert!(poll(&mut first).is_ready() && poll(&mut second).is_ready(), "one step for both");
     }
 
     #[test]

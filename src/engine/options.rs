@@ -12,6 +12,8 @@ pub trait Events: Send + Sync {
     fn stopwatch_ns(&self) -> u64 {
         0
     }
+    /// A thread begins that nobody waits for, and calls this: it may be told to give way to the others.
+    fn background_begins(&self) {}
     /// One call decided its debit or its batch, and its answer begins to wait. Nothing of it is durable yet.
     fn decided(&self, took_ns: u64) {
         let _ = took_ns;

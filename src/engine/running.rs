@@ -158,6 +158,7 @@ impl Running {
     fn start_checkpointer(&mut self, mut covered: u64) -> Result<(), StartFault> {
         let (engine, stop) = (Arc::clone(&self.engine), Arc::clone(&self.workers_stop));
         self.workers.push(spawn("checkpointer", move || {
+            engine.events.background_begins();
             let mut idle = Idle { seq: engine.watermark.durable(), span: Duration::ZERO, is_done: false };
             while !stop.wait(CHECKPOINT_LOOK) {
                 if engine.has_failed() {

@@ -30,6 +30,8 @@ pub struct Stepped {
 
 /// Tells somebody what happens inside. Every method may do nothing.
 pub trait Events: Send + Sync {
+    /// The projection's own thread begins, and calls this: it may be told to give way to those who decide.
+    fn begins(&self) {}
     /// A step is done.
     fn stepped(&self, step: &Stepped) {
         let _ = step;

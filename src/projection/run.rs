@@ -93,7 +93,10 @@ impl Following {
     pub fn start(mut follower: Follower, watermark: Arc<Watermark>) -> io::Result<Self> {
         let (lookups, stop) = (follower.lookups(), Arc::new(AtomicBool::new(false)));
         let (told, mark) = (Arc::clone(&stop), Arc::clone(&watermark));
-        let work = move || follower.run(&mark, || told.load(Ordering::Acquire));
+        let work = move || {
+            follower.events().begins();
+            follower.run(&mark, || told.load(Ordering::Acquire))
+        };
         let thread = Some(thread::Builder::new().name("projection".into()).spawn(work)?);
         Ok(Self { lookups, watermark, stop, thread })
     }

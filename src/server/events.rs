@@ -1,6 +1,7 @@
 //! Owns: what the engine tells, as lines of the log, and the bell that rings when the journal has failed.
 //! Never: ends the process; `serve` listens to the bell and does.
 
+use crate::background;
 use tallystick_engine::{CheckpointSummary, Committed, Events, RecoverySummary};
 use tallystick_journal::StorageFault;
 use tokio::sync::watch;
@@ -38,6 +39,10 @@ impl JournalBell {
 }
 
 impl Events for LoggedEvents {
+    fn background_begins(&self) {
+        background::give_way();
+    }
+
     fn committed(&self, group: &Committed) {
         let Committed { records, bytes, sync_ns, .. } = *group;
         tracing::trace!(records, bytes, sync_ns, "group is durable");
@@ -104,6 +109,10 @@ mod tests {
 pub(crate) struct LoggedProjection;
 
 impl tallystick_projection::Events for LoggedProjection {
+    fn begins(&self) {
+        background::give_way();
+    }
+
     fn stepped(&self, step: &tallystick_projection::Stepped) {
         let tallystick_projection::Stepped { cursor, lag, records, bytes } = *step;
         tracing::trace!(cursor, lag, records, bytes, "the index has followed");

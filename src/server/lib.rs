@@ -2,6 +2,7 @@
 //! here, and taken apart in order at the end. The `tallystick` binary is a thin shell around it.
 //! Never: a business rule.
 
+mod background;
 mod clock;
 mod clock_watch;
 pub mod config;

@@ -127,6 +127,10 @@ impl Events for MeteredEvents {
         self.metrics.stopwatch_ns()
     }
 
+    fn background_begins(&self) {
+        self.logged.background_begins();
+    }
+
     fn decided(&self, took_ns: u64) {
         self.metrics.decide.observe(took_ns);
     }
