@@ -86,8 +86,8 @@ impl Tallystick {
 fn words(work: Work) -> &'static str {
     match work {
         Work::Calls => "unary --connections 4 --in-flight 16",
-        Work::Pipelined => "stream --connections 2 --in-flight 1024",
-        Work::Hundreds => "batch --batch 100 --connections 2 --in-flight 16",
+        Work::Pipelined => "stream --connections 4 --in-flight 1024",
+        Work::Hundreds => "batch --batch 100 --connections 4 --in-flight 16",
         Work::Thousands => "batch --batch 1000 --connections 2 --in-flight 8",
     }
 }

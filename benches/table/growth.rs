@@ -76,7 +76,8 @@ impl Growth {
         let name = format!("a debit at {} beside one at {}", sessions(most), sessions(few));
         lines.push(Line::new(name, "x", Better::Lower, &ratios).target(1.5));
         if let Some(cell) = million {
-            let name = format!("memory of an open session with two payees, {}", sessions(cell));
+            let name =
+                format!("memory of an open session with two payees, without texts, {}", sessions(cell));
             lines.push(Line::new(name, "bytes", Better::Lower, &cell.session_bytes).target(300.0));
         }
         lines.retain(|line| line.runs > 0);

@@ -25,27 +25,28 @@ struct Goal {
     opens: bool,
 }
 
-const fn batches(debits: u32, in_quick: bool, opens: bool) -> Goal {
-    let shape = Shape { mode: Mode::Batch { debits }, connections: 2, in_flight: 8 };
+const fn batches(debits: u32, (connections, in_flight): (u32, u32), in_quick: bool, opens: bool) -> Goal {
+    let shape = Shape { mode: Mode::Batch { debits }, connections, in_flight };
     Goal { shape, debits_per_s: 2_000_000.0, in_quick, opens }
 }
 
-const GOALS: [Goal; 5] = [
-    batches(100, true, true),
-    batches(500, false, false),
-    batches(1_000, true, false),
+const fn calls(connections: u32, in_quick: bool) -> Goal {
+    let shape = Shape { mode: Mode::Unary, connections, in_flight: 16 };
+    Goal { shape, debits_per_s: 70_000.0, in_quick, opens: in_quick }
+}
+
+const GOALS: [Goal; 6] = [
+    batches(100, (4, 16), true, true),
+    batches(500, (2, 8), false, false),
+    batches(1_000, (2, 8), true, false),
     Goal {
-        shape: Shape { mode: Mode::Stream, connections: 2, in_flight: 512 },
+        shape: Shape { mode: Mode::Stream, connections: 4, in_flight: 1_024 },
         debits_per_s: 1_000_000.0,
         in_quick: true,
         opens: true,
     },
-    Goal {
-        shape: Shape { mode: Mode::Unary, connections: 4, in_flight: 16 },
-        debits_per_s: 70_000.0,
-        in_quick: true,
-        opens: true,
-    },
+    calls(4, true),
+    calls(32, false),
 ];
 
 const ALONE: Shape = Shape { mode: Mode::Unary, connections: 1, in_flight: 1 };
