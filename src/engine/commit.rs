@@ -208,7 +208,7 @@ mod tests {
         sync::Arc,
         task::{Context, Poll, Waker},
     };
-    use tallystick_core::{Clock, IdSource, Time, WriterId};
+    use tallystick_core::{Clock, IdSource, Time};
     use tallystick_journal::memory::{MemoryIndex, MemoryJournal};
 
     struct Same;
