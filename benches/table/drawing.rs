@@ -44,6 +44,7 @@ fn one(area: &DrawingArea<SVGBackend<'_>, plotters::coord::Shift>, panel: &Panel
     let mut chart = ChartBuilder::on(area)
         .caption(format!("{title} ({unit})"), text(21))
         .margin(14)
+        .margin_right(40)
         .x_label_area_size(50)
         .y_label_area_size(62)
         .build_cartesian_2d((first * 0.8..last * 1.25).log_scale(), 0.0..most * 1.2 + 1.0)
