@@ -122,11 +122,8 @@ impl Batch {
         self.durable_ns = meter.stopwatch_ns();
         meter.waited(self.durable_ns.saturating_sub(self.asked_ns));
         match answers {
-            Ok(mut answers) => {
-                for (place, refusal) in self.malformed.drain(..) {
-                    // ORDER: the places ascend, so that all before one are there when it is put in.
-                    answers.insert(place, Err(refusal));
-                }
+            Ok(answers) => {
+                let answers = with_malformed(answers, std::mem::take(&mut self.malformed));
                 self.answers = Some(answers.into_iter());
                 Poll::Ready(Ok(()))
             }
@@ -143,6 +140,24 @@ impl Batch {
         tell(meter, &results);
         Some(v1::BatchResult { batch_id, results })
     }
+}
+
+/// Puts what was malformed among the answers, each at its place. *Cost*: linear, however many there are.
+fn with_malformed<T>(
+    answers: Vec<Result<T, Refusal>>,
+    malformed: Vec<(usize, Refusal)>,
+) -> Vec<Result<T, Refusal>> {
+    if malformed.is_empty() {
+        return answers;
+    }
+    let mut all = Vec::with_capacity(answers.len() + malformed.len());
+    let mut answers = answers.into_iter();
+    for (place, refusal) in malformed {
+        all.extend(answers.by_ref().take(place - all.len()));
+        all.push(Err(refusal));
+    }
+    all.extend(answers);
+    all
 }
 
 fn read_tables(batch: &v1::DebitBatch, (sessions, payees): &mut Tables) {
@@ -188,4 +203,22 @@ fn command<'a>(
         evidence: decode::hash(&item.evidence_hash, "evidence_hash")?,
         partial: item.accept_partial,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_malformed_stands_at_its_place_among_the_answers() {
+        let bad = || Refusal::Malformed { field: "number", rule: "" };
+        let all = |places: &[usize], answers: usize| {
+            let malformed = places.iter().map(|place| (*place, bad())).collect();
+            with_malformed((0..answers).map(Ok).collect(), malformed)
+        };
+        assert_eq!(all(&[], 2), [Ok(0), Ok(1)]);
+        assert_eq!(all(&[0, 2, 3, 5], 2), [Err(bad()), Ok(0), Err(bad()), Err(bad()), Ok(1), Err(bad())]);
+        assert_eq!(all(&[0, 1], 0), [Err(bad()), Err(bad())]);
+        assert_eq!(all(&[1], 3), [Ok(0), Err(bad()), Ok(1), Ok(2)]);
+    }
 }
