@@ -5,6 +5,7 @@ mod args;
 mod disk;
 mod error;
 mod figures;
+mod heard;
 mod ours;
 mod plan;
 mod postgres;

@@ -5,6 +5,7 @@
 
 mod payees;
 mod plain;
+mod terms;
 
 use crate::{
     Amount, Cap, Currency, SessionId, Time, WriterId,
@@ -14,108 +15,12 @@ use crate::{
     limits,
     writer::Window,
 };
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use payees::Payees;
 use serde::{Deserialize, Serialize};
 
 pub use plain::Plain;
-
-/// Says how a session stands to its parent. The numbers are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum Mode {
-    /// Its cap is set aside in its parent.
-    #[default]
-    Reserved = 1,
-    /// Its cap is only a ceiling; its debits count in its parent at once.
-    Shared = 2,
-}
-
-impl Mode {
-    /// Reads a stored number.
-    pub const fn from_number(number: u8) -> Option<Self> {
-        match number {
-            1 => Some(Self::Reserved),
-            2 => Some(Self::Shared),
-            _ => None,
-        }
-    }
-}
-
-/// Is what a session holds for one payee.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PayeePart {
-    /// The payee: its notice's slot.
-    pub payee: u32,
-    /// What it got out of this session itself.
-    pub spent: Amount,
-    /// What it got out of sessions below, open or settled; kept where this session has a cap for the payee.
-    pub spent_below: Amount,
-    /// In how many debits on this session itself.
-    pub debit_count: u64,
-    /// The most it may get, below included.
-    pub cap: Cap,
-}
-
-impl PayeePart {
-    /// Makes the part of a payee that has got nothing.
-    pub const fn new(payee: u32, cap: Cap) -> Self {
-        Self { payee, spent: Amount::ZERO, spent_below: Amount::ZERO, debit_count: 0, cap }
-    }
-
-    /// Returns what it may still get; `None` without a cap.
-    pub fn remaining(&self) -> Option<Amount> {
-        Some(self.cap.get()?.minus_or_zero(self.spent).minus_or_zero(self.spent_below))
-    }
-
-    fn assert_within_cap(&self, session: SessionId) {
-        let got = sure(self.spent.checked_add(self.spent_below));
-        assert!(self.cap.get().is_none_or(|cap| got <= cap), "bug: a payee is over its cap in {session}");
-    }
-}
-
-/// Is who approved the ceiling, how, and what proves it. Kept, never interpreted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Authority {
-    /// Who.
-    pub principal: Box<str>,
-    /// How.
-    pub method: Box<str>,
-    /// What proves it.
-    pub evidence_hash: Option<[u8; 32]>,
-    /// When; zero if it was not said.
-    pub approved_at: Time,
-}
-
-/// Is the part of a session that no debit reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
-    /// The facts behind the mandate.
-    pub authority: Authority,
-    /// The caller's own name for it.
-    pub reference: Box<str>,
-    /// What was taken back of debits, by their seqs.
-    pub reversed: BTreeMap<u64, Amount>,
-}
-
-/// Is the part of a mandate that bounds debits. Places in the record: velocity, approval threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bounds {
-    /// The session's cap.
-    pub cap: Amount,
-    /// No debit before; zero for none.
-    pub not_before: Time,
-    /// No debit from here on.
-    pub ends_at: Time,
-    /// The cap of a payee that has none of its own.
-    pub default_payee_cap: Cap,
-    /// The least debit.
-    pub debit_min: Amount,
-    /// The greatest debit.
-    pub debit_max: Cap,
-    /// Only the payees listed at opening can be paid.
-    pub payees_restricted: bool,
-}
+pub use terms::{About, Authority, Bounds, Mode, PayeePart};
 
 /// Is what a debit reads of a session only where it is not nothing: in most it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -81,9 +81,7 @@ impl Engine {
         self.events.checkpointed(&summary);
         Ok(summary)
     }
-}
 
-impl Engine {
     /// Moves the durable floor to the last group, without a checkpoint: its loss would then be noticed. *Errors*: the disk's.
     pub(crate) fn move_floor(&self) -> Result<(), StorageFault> {
         // A checkpoint moves the floor, too, and it never goes back.

@@ -235,32 +235,16 @@ impl<'a> Hold<'a> {
                 if let Some(due) = home.due_for_debit(&debited, at) {
                     return Err(Stall::Due(due));
                 }
-                let (payee, taken) = (debited.payee, debited.taken);
+                let (payee, amount, taken) = (debited.payee, debited.amount, debited.taken);
                 let seq = self.engine.write(&mut self.shard, partition, at, &Record::Debited(debited));
-                let (amount, hit) = (command.amount, new.ruling.err());
-                Ok(Done {
-                    seq,
-                    at,
-                    payee,
-                    amount,
-                    taken,
-                    hit,
-                    decline: hit.map(|hit| hit.decline),
-                    replayed: false,
-                })
+                let hit = new.ruling.err();
+                let decline = hit.map(|hit| hit.decline);
+                Ok(Done { seq, at, payee, amount, taken, decline, hit, replayed: false })
             }
             Judged::Replay(replay) => {
                 let DebitReplay { seq, payee, amount, taken, .. } = replay;
-                Ok(Done {
-                    seq,
-                    at,
-                    payee,
-                    amount,
-                    taken,
-                    hit: None,
-                    decline: remembered(&replay),
-                    replayed: true,
-                })
+                let decline = remembered(&replay);
+                Ok(Done { seq, at, payee, amount, taken, decline, hit: None, replayed: true })
             }
         }
     }

@@ -6,7 +6,7 @@
 use super::cluster::{Server, connect};
 use crate::{
     error::CompareError,
-    figures::Measures,
+    heard::Heard,
     plan::{Batches, Pace, Share},
 };
 use tallystick_client::Stopwatch;
@@ -14,14 +14,6 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, Statement, types::ToSql};
 
 const BATCH: &str = include_str!("batch.sql");
-
-/// Is what one client, or all of them, heard.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    pub(crate) measures: Measures,
-    /// Debits approved, those of the warm-up included.
-    pub(crate) approved: u64,
-}
 
 /// Is what one statement asks for: three columns.
 #[derive(Debug, Default)]
@@ -50,14 +42,7 @@ pub(crate) async fn run(
         let share = Share { first, step: shape.clients, sessions };
         loops.spawn(Debtor { client, statement, share, debits: shape.debits }.run(clock, pace));
     }
-    let mut all = Heard { measures: Measures::new(pace.warmup)?, approved: 0 };
-    while let Some(done) = loops.join_next().await {
-        // A panic in a loop is a bug; it goes on here.
-        let heard = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        all.measures.merge(&heard.measures)?;
-        all.approved += heard.approved;
-    }
-    Ok(all)
+    Heard::gather(loops, pace).await
 }
 
 /// Is one client with its prepared statement.
@@ -71,7 +56,7 @@ struct Debtor {
 
 impl Debtor {
     async fn run(self, clock: Stopwatch, pace: Pace) -> Result<Heard, CompareError> {
-        let mut heard = Heard { measures: Measures::new(pace.warmup)?, approved: 0 };
+        let mut heard = Heard::nothing(pace)?;
         let mut asked = Asked::default();
         for call in 0.. {
             let began = clock.elapsed();

@@ -9,19 +9,11 @@ use super::{
 };
 use crate::{
     error::CompareError,
-    figures::Measures,
+    heard::Heard,
     plan::{Pace, Share},
 };
 use tallystick_client::Stopwatch;
 use tokio::task::JoinSet;
-
-/// Is what one client, or all of them, heard.
-#[derive(Debug)]
-pub(crate) struct Heard {
-    pub(crate) measures: Measures,
-    /// Debits approved, those of the warm-up included. None is repeated: a repeat would be missing here, and be found.
-    pub(crate) approved: u64,
-}
 
 /// Loads the server with `clients`, each with one call on its way.
 pub(crate) async fn run(
@@ -40,14 +32,7 @@ pub(crate) async fn run(
             Client { connection, script, now, share, debits }.run(clock, pace).await
         });
     }
-    let mut all = Heard { measures: Measures::new(pace.warmup)?, approved: 0 };
-    while let Some(done) = loops.join_next().await {
-        // A panic in a loop is a bug; it goes on here.
-        let heard = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        all.measures.merge(&heard.measures)?;
-        all.approved += heard.approved;
-    }
-    Ok(all)
+    Heard::gather(loops, pace).await
 }
 
 struct Client {
@@ -61,7 +46,7 @@ struct Client {
 impl Client {
     async fn run(mut self, clock: Stopwatch, pace: Pace) -> Result<Heard, CompareError> {
         let doing = "debit a batch";
-        let mut heard = Heard { measures: Measures::new(pace.warmup)?, approved: 0 };
+        let mut heard = Heard::nothing(pace)?;
         let mut commands = Commands::default();
         for call in 0.. {
             let began = clock.elapsed();
