@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 use tallystick_core::{PARTITIONS, partition::CommandKey, settlement::Settlement};
-use tallystick_journal::{Checkpoint, Floor, Row, StorageFault, rows};
+use tallystick_journal::{Checkpoint, Floor, JournalFailed, Row, StorageFault, Watermark, rows};
 
 /// Bounds the rows copied in one lock hold, which whoever decides may have to wait for.
 const ROWS_PER_HOLD: usize = 64;
@@ -41,11 +41,21 @@ pub struct CheckpointSummary {
     pub hold_ns_max: u64,
 }
 
+/// Is what a checkpoint calls when it lets others go on.
+pub trait Aside {
+    /// Waits for a span, or until there is no time.
+    fn pause(&self, span: Duration);
+
+    /// Waits until `seq` is durable. *Errors*: the journal has failed.
+    fn wait(&self, watermark: &Watermark, seq: u64) -> Result<(), JournalFailed> {
+        watermark.wait(seq)
+    }
+}
+
 /// Is a checkpoint under way.
 struct Making<'a> {
     engine: &'a Engine,
-    /// Waits for a span, or until there is no time.
-    pause: &'a dyn Fn(Duration),
+    aside: &'a dyn Aside,
     /// The last seq when it began.
     began_seq: u64,
     /// Rows copied since it last paused.
@@ -57,17 +67,17 @@ struct Making<'a> {
 
 impl Engine {
     /// Checkpoints every partition, one after another, and moves the durable floor to `floor()`. It gives way to those who
-    /// decide by calling `pause`, which waits for a span or for less.
+    /// decide by what `aside` does.
     /// *Errors*: the disk's, or that the journal failed; what was stored before is whole, and nothing is lost.
     ///
     /// LOCK: one checkpoint at a time, whoever asks for it; taken before any shard's lock.
     pub(crate) fn checkpoint(
         &self,
         floor: impl Fn() -> Floor,
-        pause: &dyn Fn(Duration),
+        aside: &dyn Aside,
     ) -> Result<CheckpointSummary, StorageFault> {
         let _alone = self.checkpointing();
-        let mut making = Making::new(self, pause);
+        let mut making = Making::new(self, aside);
         for number in 0..PARTITIONS {
             making.copy(number);
             if making.bytes >= SAVE_BYTES || number == PARTITIONS - 1 {
@@ -91,10 +101,10 @@ impl Engine {
 }
 
 impl<'a> Making<'a> {
-    fn new(engine: &'a Engine, pause: &'a dyn Fn(Duration)) -> Self {
+    fn new(engine: &'a Engine, aside: &'a dyn Aside) -> Self {
         let summary = CheckpointSummary { covered_seq: u64::MAX, ..CheckpointSummary::default() };
         let began_seq = engine.last_seq.load(Ordering::Acquire);
-        Self { engine, pause, began_seq, rows: 0, gathered: Vec::new(), bytes: 0, summary }
+        Self { engine, aside, began_seq, rows: 0, gathered: Vec::new(), bytes: 0, summary }
     }
 
     /// Does something under a partition's lock, and takes note of how long that took.
@@ -111,7 +121,7 @@ impl<'a> Making<'a> {
     fn pause(&self, span: Duration) {
         let since = self.engine.last_seq.load(Ordering::Acquire) - self.began_seq;
         if since < RECORDS_BESIDE_MAX {
-            (self.pause)(span);
+            self.aside.pause(span);
         }
     }
 
@@ -164,7 +174,8 @@ impl<'a> Making<'a> {
         let (seqs, checkpoints): (Vec<u64>, Vec<Checkpoint>) =
             mem::take(&mut self.gathered).into_iter().unzip();
         let covered = seqs.iter().max().copied().unwrap_or(0);
-        engine.watermark.wait(covered).map_err(|failed| StorageFault::Io(failed.to_string()))?;
+        let durable = self.aside.wait(&engine.watermark, covered);
+        durable.map_err(|failed| StorageFault::Io(failed.to_string()))?;
         if let Err(fault) = engine.checkpoints.save(&checkpoints) {
             // The copies are lost, and with them the marks that said what changed: the next time, everything is copied.
             for checkpoint in &checkpoints {

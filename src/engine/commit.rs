@@ -127,6 +127,11 @@ impl Committer {
         }
     }
 
+    /// Does a step, whoever waits. Returns whether a group became durable. *Errors*: as `step`.
+    pub(crate) fn step_alone(&self) -> Result<bool, StorageFault> {
+        Ok(self.step(&mut self.work())? == Step::Committed)
+    }
+
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(|_| stop_after_bug())
     }

@@ -20,6 +20,7 @@ mod running;
 mod sessions;
 mod settling;
 mod shard;
+mod stepped;
 mod tally;
 mod ticket;
 mod totals;
@@ -29,13 +30,14 @@ pub use answer::{
     Answer, DebitAnswer, DebitOutcome, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown,
     SettleAnswer, TopUpAnswer, WithdrawAnswer,
 };
-pub use checkpoint::CheckpointSummary;
+pub use checkpoint::{Aside, CheckpointSummary};
 pub use engine::{Engine, EngineStats};
 pub use fault::Fault;
 pub use listing::{Cursor, Page};
 pub use options::{Events, Options, Parts, Silent};
 pub use recovery::RecoverySummary;
 pub use running::{Running, StartFault};
+pub use stepped::Stepped;
 pub use tally::{Committed, Decision, Operation, Tally};
 pub use tallystick_journal::Durability;
 pub use ticket::Ticket;

@@ -1,7 +1,7 @@
 //! Owns: an engine's life: recovery, its threads (committer, sweeper, checkpointer), and the orderly end.
 //! Never: a process's exit; the composition root listens to `Events` and decides.
 
-use crate::{CheckpointSummary, Engine, Options, Parts, RecoverySummary, recovery};
+use crate::{Aside, CheckpointSummary, Engine, Options, Parts, RecoverySummary, recovery};
 use std::{
     fmt, io, panic, process,
     sync::{
@@ -77,6 +77,27 @@ impl Stop {
     }
 }
 
+/// Checks the options, recovers, and makes an engine that nobody steps yet. Returns it, up to where no partition needs the
+/// journal, and what was found.
+pub(crate) fn begin(
+    parts: Parts,
+    options: Options,
+) -> Result<(Arc<Engine>, u64, RecoverySummary), StartFault> {
+    if options.shards == 0 || options.shards > usize::from(PARTITIONS) {
+        return Err(StartFault::Option("shards must be 1 to 256"));
+    }
+    if options.checkpoint_records == 0 || options.checkpoint_records > 16_000_000 {
+        return Err(StartFault::Option("checkpoint_records must be 1 to 16,000,000"));
+    }
+    if options.recovery_threads == 0 || options.recovery_threads > usize::from(PARTITIONS) {
+        return Err(StartFault::Option("recovery_threads must be 1 to 256"));
+    }
+    let recovered = recovery::recover(&parts, &options)?;
+    parts.events.recovered(&recovered.summary);
+    let engine = Engine::new(parts, options, recovered.shards, recovered.chain, recovered.time_floor);
+    Ok((Arc::new(engine), recovered.covered, recovered.summary))
+}
+
 /// Is an engine with its threads. Dropping it stops them, as `stop` does, without the last checkpoint.
 #[expect(missing_debug_implementations, reason = "as `Engine`")]
 pub struct Running {
@@ -92,20 +113,7 @@ pub struct Running {
 impl Running {
     /// Recovers and starts. *Errors*: options out of range, storage that is damaged or in use.
     pub fn start(parts: Parts, options: Options) -> Result<(Self, RecoverySummary), StartFault> {
-        if options.shards == 0 || options.shards > usize::from(PARTITIONS) {
-            return Err(StartFault::Option("shards must be 1 to 256"));
-        }
-        if options.checkpoint_records == 0 || options.checkpoint_records > 16_000_000 {
-            return Err(StartFault::Option("checkpoint_records must be 1 to 16,000,000"));
-        }
-        if options.recovery_threads == 0 || options.recovery_threads > usize::from(PARTITIONS) {
-            return Err(StartFault::Option("recovery_threads must be 1 to 256"));
-        }
-        let recovered = recovery::recover(&parts, &options)?;
-        parts.events.recovered(&recovered.summary);
-        let covered = recovered.covered;
-        let engine =
-            Arc::new(Engine::new(parts, options, recovered.shards, recovered.chain, recovered.time_floor));
+        let (engine, covered, summary) = begin(parts, options)?;
         let mut running = Self {
             engine,
             workers_stop: Arc::default(),
@@ -117,7 +125,7 @@ impl Running {
         running.engine.finish_what_a_crash_left();
         running.start_sweeper()?;
         running.start_checkpointer(covered)?;
-        Ok((running, recovered.summary))
+        Ok((running, summary))
     }
 
     /// Returns the handle.
@@ -175,10 +183,7 @@ impl Running {
                 match checkpoint(&engine, &stop) {
                     Ok(summary) => {
                         covered = summary.covered_seq;
-                        // The stored floor's own group stays, however far the chain has come since; so does what a
-                        // follower has yet to make durable elsewhere.
-                        let followed = engine.journal_needed_from.get();
-                        trim(&engine, summary.floor_seq.min(covered + 1).min(followed), &stop);
+                        trim(&engine, engine.trimmed_before(&summary), &stop);
                     }
                     Err(fault) => engine.events.background_failed("checkpoint", &fault),
                 }
@@ -256,10 +261,13 @@ fn join(handle: JoinHandle<()>) {
 
 /// Makes a checkpoint; one that is under way when told to stop pauses no more.
 fn checkpoint(engine: &Engine, stop: &Stop) -> Result<CheckpointSummary, StorageFault> {
-    let pause = |span| {
-        stop.wait(span);
-    };
-    engine.checkpoint(|| engine.committer.floor(), &pause)
+    engine.checkpoint(|| engine.committer.floor(), stop)
+}
+
+impl Aside for Stop {
+    fn pause(&self, span: Duration) {
+        self.wait(span);
+    }
 }
 
 /// Gives old journal back, a step at a time.
@@ -274,8 +282,14 @@ fn trim(engine: &Engine, before_seq: u64, stop: &Stop) {
 }
 
 impl Engine {
+    /// Returns below which seq the journal may go after a checkpoint. The stored floor's own group stays, however far the
+    /// chain has come since; so does what a follower has yet to make durable elsewhere.
+    pub(crate) fn trimmed_before(&self, summary: &CheckpointSummary) -> u64 {
+        summary.floor_seq.min(summary.covered_seq + 1).min(self.journal_needed_from.get())
+    }
+
     /// Finishes what a crash may have left half done between two partitions: payees' notices and settlement lines.
-    fn finish_what_a_crash_left(&self) {
+    pub(crate) fn finish_what_a_crash_left(&self) {
         for partition in 0..PARTITIONS {
             let notices: Vec<Notice> = self.lock(partition).partition(partition).notices().copied().collect();
             for notice in notices {
