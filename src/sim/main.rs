@@ -1,0 +1,3 @@
+//! Is `tallystick-sim`.
+
+fn main() {}
