@@ -9,12 +9,16 @@ mod tables;
 use std::{
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rocksdb::{ColumnFamily, DB, DBPinnableSlice, WriteBatch, WriteOptions};
 use tallystick_journal::StorageFault;
 
-use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers};
+use crate::{
+    StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers, manifest,
+    opening::Opening,
+};
 
 /// Names a column family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,24 +63,32 @@ impl Family {
 pub struct RocksIndex {
     db: DB,
     path: PathBuf,
+    /// As the journal's.
+    opening: Option<Arc<Opening>>,
 }
 
 impl RocksIndex {
     /// Opens the instance in the folder `path`.
-    pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
+    pub(crate) fn open(
+        path: &Path,
+        options: &StoreOptions,
+        opening: Arc<Opening>,
+    ) -> Result<Self, StorageFault> {
         folder::create(path)?;
         log_scan::check(path, Numbers::Gaps)?;
+        manifest::check(path)?;
         let shared = options::index(path, options, Access::Write)?;
         let families = Family::ALL.map(|family| (family.name(), options::family(&shared, family)));
         let db =
             DB::open_cf_with_opts(&shared, path, families).map_err(|error| fault::from_open(path, error))?;
-        Ok(Self { db, path: path.to_owned() })
+        Ok(Self { db, path: path.to_owned(), opening: Some(opening) })
     }
 
     /// Opens the instance in the folder `path` without changing anything there. Column families that an older build did
     /// not have yet are missing, and reading them says so.
     pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         log_scan::check(path, Numbers::Gaps)?;
+        manifest::check(path)?;
         let shared = options::index(path, options, Access::Read)?;
         let failed = |error| fault::from_open(path, error);
         let there = DB::list_cf(&shared, path).map_err(failed)?;
@@ -84,7 +96,7 @@ impl RocksIndex {
             Family::ALL.into_iter().filter(|family| there.iter().any(|name| name == family.name()));
         let families = families.map(|family| (family.name(), options::family(&shared, family)));
         let db = DB::open_cf_with_opts_for_read_only(&shared, path, families, false).map_err(failed)?;
-        Ok(Self { db, path: path.to_owned() })
+        Ok(Self { db, path: path.to_owned(), opening: None })
     }
 
     /// Says how many bytes the index occupies on its disk, about.
@@ -108,6 +120,9 @@ impl RocksIndex {
     /// Writes all of `batch` or none of it, synced: a checkpoint or floor that might vanish would let the journal be
     /// trimmed below what recovery needs.
     fn write(&self, batch: WriteBatch) -> Result<(), StorageFault> {
+        if let Some(opening) = &self.opening {
+            opening.succeeded()?;
+        }
         let mut write = WriteOptions::default();
         write.set_sync(true);
         self.db.write_opt(batch, &write).map_err(|error| fault::from_rocks("index", error))

@@ -10,13 +10,16 @@ use std::{
     fmt,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rocksdb::{DB, WaitForCompactOptions, WriteBatch, WriteOptions};
 use tallystick_journal::{Durability, Journal, StorageFault, TrimStep, Visit};
 
-use crate::{StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers};
+use crate::{
+    StoreOptions, fault, folder, instance, instance::Access, log_scan, log_scan::Numbers, manifest,
+    opening::Opening,
+};
 
 const PLACE: &str = "journal";
 
@@ -26,6 +29,8 @@ pub struct RocksJournal {
     path: PathBuf,
     durability: Durability,
     tail: Mutex<Tail>,
+    /// Absent when it was opened for reading. After `db`, which must be closed before files are put back.
+    opening: Option<Arc<Opening>>,
 }
 
 /// What the writer knows.
@@ -40,9 +45,14 @@ struct Tail {
 
 impl RocksJournal {
     /// Opens the instance in the folder `path`.
-    pub(crate) fn open(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
+    pub(crate) fn open(
+        path: &Path,
+        options: &StoreOptions,
+        opening: Arc<Opening>,
+    ) -> Result<Self, StorageFault> {
         folder::create(path)?;
         log_scan::check(path, Numbers::Unbroken)?;
+        manifest::check(path)?;
         let db = DB::open(&options::journal(path, options, Access::Write)?, path)
             .map_err(|error| fault::from_open(path, error))?;
         if options.durability == Durability::Fsync {
@@ -54,19 +64,21 @@ impl RocksJournal {
             path: path.to_owned(),
             durability: options.durability,
             tail: Mutex::new(Tail { last, poison: None }),
+            opening: Some(opening),
         })
     }
 
     /// Opens the instance in the folder `path` without changing anything there: what is in its logs is read into memory.
     pub(crate) fn open_read_only(path: &Path, options: &StoreOptions) -> Result<Self, StorageFault> {
         log_scan::check(path, Numbers::Unbroken)?;
+        manifest::check(path)?;
         let chosen = options::journal(path, options, Access::Read)?;
         let db =
             DB::open_for_read_only(&chosen, path, false).map_err(|error| fault::from_open(path, error))?;
         // An append would be refused by RocksDB, too; it is not tried.
         let tail = Tail { last: key::last(&db)?, poison: Some("it was opened for reading".to_owned()) };
         let durability = options.durability;
-        Ok(Self { db, path: path.to_owned(), durability, tail: Mutex::new(tail) })
+        Ok(Self { db, path: path.to_owned(), durability, tail: Mutex::new(tail), opening: None })
     }
 
     /// Tells whether there is no group at all.
@@ -111,6 +123,9 @@ impl Journal for RocksJournal {
             "seq {first_seq} is not above the last group's first seq {:?}",
             tail.last
         );
+        if let Some(opening) = &self.opening {
+            opening.succeeded()?;
+        }
         match self.write(first_seq, group) {
             Ok(()) => {
                 tail.last = Some(first_seq);

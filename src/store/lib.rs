@@ -10,6 +10,8 @@ mod instance;
 mod journal;
 mod kind;
 mod log_scan;
+mod manifest;
+mod opening;
 mod options;
 mod reader;
 mod sealed;

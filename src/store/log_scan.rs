@@ -55,6 +55,32 @@ pub(crate) fn check(folder: &Path, numbers: Numbers) -> Result<(), StorageFault>
     Ok(())
 }
 
+/// Returns the number of the newest log in `folder`.
+pub(crate) fn newest(folder: &Path) -> Result<Option<u64>, StorageFault> {
+    Ok(logs(folder)?.last().map(|(number, _)| *number))
+}
+
+/// Returns what the whole records of a file that is framed as a log came to, up to the first that is not whole.
+pub(crate) fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let framing = Framing::Grown;
+    let (mut found, mut at, mut reading) = (Vec::new(), 0, Vec::new());
+    loop {
+        if BLOCK_BYTES - at % BLOCK_BYTES < framing.header_bytes() {
+            at += BLOCK_BYTES - at % BLOCK_BYTES;
+        }
+        if at >= bytes.len() {
+            return found;
+        }
+        let (block, base) = (record::block(bytes, at), at - at % BLOCK_BYTES);
+        let Record::Whole { piece, payload } = record::read(framing, block, at - base) else { return found };
+        reading.extend_from_slice(&block[payload.clone()]);
+        at = base + payload.end;
+        if piece.ends() {
+            found.push(std::mem::take(&mut reading));
+        }
+    }
+}
+
 const LOST_END: &str = "expected a log record before those of the next log, found none";
 const OUT_OF_PLACE: &str = "expected a log record to go on where the one before it ended, found another";
 

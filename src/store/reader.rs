@@ -2,7 +2,7 @@
 //! meanwhile. Never: a write; a folder that another process has open.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -71,13 +71,26 @@ impl StoreReader {
 /// NOTE: these are locks of a process. A process that serves a folder must not read it in this way too: it would see no
 /// conflict with itself, and give its own lock up when the reader is dropped.
 fn lock(folder: &Path) -> Result<Option<File>, StorageFault> {
+    take_lock(folder, File::options().read(true), FlockOperation::NonBlockingLockShared)
+}
+
+/// Takes RocksDB's own lock of an instance: nobody reads, and nobody writes. As `lock` otherwise.
+pub(crate) fn lock_alone(folder: &Path) -> Result<Option<File>, StorageFault> {
+    take_lock(folder, File::options().write(true), FlockOperation::NonBlockingLockExclusive)
+}
+
+fn take_lock(
+    folder: &Path,
+    options: &OpenOptions,
+    operation: FlockOperation,
+) -> Result<Option<File>, StorageFault> {
     let path: PathBuf = folder.join("LOCK");
-    let file = match File::open(&path) {
+    let file = match options.open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(fault::from_os(&path, &error)),
     };
-    match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
+    match fcntl_lock(&file, operation) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(fault::in_use(folder)),
         Err(error) => Err(fault::from_os(&path, &error.into())),

@@ -18,7 +18,7 @@ fn refuses_a_second_open_in_the_same_process() {
     assert!(matches!(fault, StorageFault::InUse(_)), "{fault}");
     let text = fault.to_string();
     assert!(
-        text.contains("fuser") && text.contains(&root.path().join("journal/LOCK").display().to_string()),
+        text.contains("fuser") && text.contains(&root.path().join("LOCK").display().to_string()),
         "{text}"
     );
     drop(first);
@@ -30,7 +30,7 @@ fn refuses_a_second_open_in_the_same_process() {
 fn refuses_a_second_open_in_another_process() {
     if let Some(root) = env::var_os(OTHER) {
         let fault = Store::open(root, small()).unwrap_err();
-        assert!(matches!(&fault, StorageFault::InUse(text) if text.contains("While lock file")), "{fault}");
+        assert!(matches!(&fault, StorageFault::InUse(text) if text.contains("/LOCK` names it")), "{fault}");
         return;
     }
     let root = tempfile::tempdir().unwrap();
