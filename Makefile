@@ -13,11 +13,13 @@ TUNED := --profile tuned --locked
 BENCH := $(CARGO_TARGET_DIR)/tuned/tallystick-bench
 DEMO_ARGS ?=
 KILL_ROUNDS ?= 200
+DAMAGE_ROUNDS ?= 5
+DAMAGE_SEED ?= 1
 LOAD_ARGS ?=
 BENCH_ARGS ?=
 COMPARE_ARGS ?=
 
-.PHONY: help demo test kill-test load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test kill-test damage load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -37,6 +39,11 @@ test: setup ## run every test of the workspace
 
 kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
 	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) --workspace --test survives_kill_nine -- --nocapture
+
+damage: setup ## damage each kind of file of a data folder in each way, DAMAGE_ROUNDS times, and start a server on it; figures in target/report/damage.json
+	@mkdir -p target/report
+	DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) DAMAGE_SEED=$(DAMAGE_SEED) DAMAGE_REPORT=$(CURDIR)/target/report/damage.json \
+	    cargo test $(PROFILE) --workspace --test finds_damage_anywhere -- --nocapture
 
 load: load-build ## run the standard loads, closed and open loops, against a server of its own, audited; figures in target/report/load.json; LOAD_ARGS="..." goes to the suite
 	loadtest/with-server $(CARGO_TARGET_DIR)/release/tallystick-loadtest suite $(LOAD_ARGS)

@@ -163,8 +163,14 @@ impl Stage {
     pub async fn set(channel: &Channel) -> Self {
         let account_id = funded_account(channel).await;
         let payee_id = payee(channel).await;
-        let session_id = session(channel, &account_id).await;
+        let session_id = session(channel, &account_id, "session").await;
         Self { account_id, payee_id, session_id }
+    }
+
+    /// Opens another session on the same account, for the same payee.
+    pub async fn next(channel: &Channel, stage: &Self) -> Self {
+        let session_id = session(channel, &stage.account_id, "next session").await;
+        Self { session_id, ..stage.clone() }
     }
 
     /// Pays one nano, with a reference long enough to fill a disk.
@@ -214,10 +220,10 @@ async fn payee(channel: &Channel) -> String {
     created.payee.unwrap().payee_id
 }
 
-async fn session(channel: &Channel, account_id: &str) -> String {
+async fn session(channel: &Channel, account_id: &str, key: &str) -> String {
     let request = OpenSessionRequest {
         account_id: account_id.into(),
-        idempotency_key: "session".into(),
+        idempotency_key: key.into(),
         cap_nanos: CAP_NANOS,
         currency: "USD".into(),
         ttl: Some(Duration::from_secs(24 * 3_600).try_into().unwrap()),
