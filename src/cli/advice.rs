@@ -32,6 +32,9 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::OpenChildren => "`tallystick settle SESSION --cascade` settles all at once",
         Refusal::ReversalsExhausted => "settle this session; a refund is for its payee to make",
         Refusal::IndexBehind => "the index is catching up: ask again in a moment",
+        Refusal::Stalled => {
+            "answers were not read in time: the same command with the same keys reads them again"
+        }
         Refusal::IndexIncomplete => {
             "the index was made anew and knows nothing so old: look at the settlement"
         }

@@ -126,6 +126,7 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::DeadlinePassed
         | Refusal::JournalFailed
         | Refusal::Draining
+        | Refusal::Stalled
         | Refusal::IndexBehind => Exit::Unavailable,
         Refusal::Unspecified
         | Refusal::IndexIncomplete

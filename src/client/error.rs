@@ -139,6 +139,7 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::JournalFailed
         | Refusal::Draining
         | Refusal::IndexBehind
+        | Refusal::Stalled
         | Refusal::NotAttempted => true,
         Refusal::Unspecified
         | Refusal::NumberGap
@@ -171,6 +172,7 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::SessionRetired
         | Refusal::WriterFenced
         | Refusal::IndexIncomplete
+        | Refusal::Stalled
         | Refusal::Unspecified => Happened::Unknown,
         Refusal::Malformed
         | Refusal::UnknownAccount

@@ -4,6 +4,7 @@ use crate::{
     decode, encode, journey,
     meter::Delivery,
     service::Shared,
+    stall::Pulse,
     status,
     stream::{DebitStream, Streams},
 };
@@ -114,7 +115,9 @@ impl Authorizer for AuthorizerFace {
         if self.shared.gate.is_draining() {
             return self.shared.tell_refusal(Err(status::draining()));
         }
-        Ok(Response::new(DebitStream::new(self.shared.clone(), self.streams.clone(), request.into_inner())))
+        let pulse = request.extensions().get::<Pulse>().cloned().unwrap_or_default();
+        let (shared, streams) = (self.shared.clone(), self.streams.clone());
+        Ok(Response::new(DebitStream::new(shared, streams, request.into_inner(), pulse)))
     }
 
     async fn settle(

@@ -4,8 +4,14 @@
 //! reads keeps what it holds, and others must be served all the same.
 //! Never: looks at what a request says.
 
-use crate::status;
-use std::sync::Arc;
+use crate::{calls::Calls, status};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 
@@ -16,18 +22,39 @@ pub struct Limits {
     pub permit_bytes: usize,
     /// Batches in flight in one stream.
     pub stream_batches_in_flight: usize,
+    /// Bytes of one message.
+    pub message_bytes_max: usize,
+    /// Calls that are open at once, streams included.
+    pub calls_max: usize,
+    /// Bytes of messages that have not come whole.
+    pub arriving_bytes_max: usize,
+    /// How long a message may take to come.
+    pub arrival_timeout: Duration,
+    /// How long a stream's answers may stand unread.
+    pub stall_timeout: Duration,
+    /// The same while other streams wait for room.
+    pub stall_timeout_pressed: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { permit_bytes: 256 << 20, stream_batches_in_flight: 64 }
+        Self {
+            permit_bytes: 256 << 20,
+            stream_batches_in_flight: 64,
+            message_bytes_max: 1 << 20,
+            calls_max: 32_768,
+            arriving_bytes_max: 256 << 20,
+            arrival_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(20),
+            stall_timeout_pressed: Duration::from_secs(1),
+        }
     }
 }
 
 /// Says how full one kind of callers' share is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usage {
-    /// Whose it is: "unary" or "stream".
+    /// Whose it is: "unary", "stream", or "arriving".
     pub share: &'static str,
     /// Bytes in flight.
     pub bytes: usize,
@@ -47,6 +74,12 @@ const STREAM_SHARE: usize = 8;
 pub struct Gate {
     unary: Share,
     streams: Share,
+    /// Streams that wait for room.
+    waiting: Arc<AtomicUsize>,
+    /// Bytes of messages that have not come whole.
+    pub(crate) arriving: Arc<AtomicUsize>,
+    pub(crate) arriving_bytes_max: usize,
+    pub(crate) calls: Calls,
     draining: Arc<watch::Sender<bool>>,
 }
 
@@ -78,7 +111,16 @@ impl Gate {
     pub(crate) fn new(limits: Limits) -> Self {
         let unary = limits.permit_bytes / UNARY_SHARE;
         let streams = Share::new(limits.permit_bytes - unary);
-        Self { unary: Share::new(unary), streams, draining: Arc::new(watch::Sender::new(false)) }
+        let draining = Arc::new(watch::Sender::new(false));
+        Self {
+            unary: Share::new(unary),
+            streams,
+            waiting: Arc::default(),
+            arriving: Arc::default(),
+            arriving_bytes_max: limits.arriving_bytes_max,
+            calls: Calls::new(limits.calls_max),
+            draining,
+        }
     }
 
     /// Refuses new work from now on; what is in flight is finished and answered, streams end.
@@ -92,12 +134,17 @@ impl Gate {
     }
 
     /// Returns how full each share is.
-    pub fn usage(&self) -> [Usage; 2] {
-        [("unary", &self.unary), ("stream", &self.streams)].map(|(name, share)| Usage {
-            share: name,
-            bytes: share.in_flight(),
-            bytes_max: share.bytes,
-        })
+    pub fn usage(&self) -> [Usage; 3] {
+        let of =
+            |share, permits: &Share| Usage { share, bytes: permits.in_flight(), bytes_max: permits.bytes };
+        let (bytes, bytes_max) = (self.arriving.load(Ordering::Relaxed), self.arriving_bytes_max);
+        let arriving = Usage { share: "arriving", bytes, bytes_max };
+        [of("unary", &self.unary), of("stream", &self.streams), arriving]
+    }
+
+    /// Returns how many calls are open, and how many may be.
+    pub fn calls(&self) -> (usize, usize) {
+        (self.calls.open(), self.calls.most())
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -124,14 +171,36 @@ impl Gate {
         Arc::clone(&self.streams.permits).try_acquire_many_owned(self.streams.cost(bytes)).ok()
     }
 
+    /// Returns whether a stream waits for room.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until a stream's batches are let in.
     pub(crate) async fn batch(self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let bytes = self.streams.cost(bytes);
+        let _waiting = Waiting::begin(&self.waiting);
         Arc::clone(&self.streams.permits).acquire_many_owned(bytes).await.ok()
     }
 
     /// Returns how many bytes one stream may have in flight before it takes in no more.
     pub(crate) fn stream_bytes_max(&self) -> usize {
         self.streams.bytes / STREAM_SHARE
+    }
+}
+
+/// Counts somebody who waits, for as long as it is held.
+struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! Owns: what the log says of a call and of a stream: who called, and at a stream's end how much went through it.
 //! Never: a key, a reference, an amount, a line for each debit: a log is no ledger, and others read it.
 
+use crate::Peer;
 use tallystick_proto::v1;
 use tonic::{Request, Status};
 use tracing::{Span, field};
@@ -9,9 +10,9 @@ use tracing::{Span, field};
 pub(crate) fn meet<T>(request: &Request<T>) {
     let span = Span::current();
     if !span.is_disabled()
-        && let Some(peer) = request.remote_addr()
+        && let Some(peer) = request.extensions().get::<Peer>()
     {
-        span.record("peer", field::display(peer));
+        span.record("peer", field::display(peer.address()));
     }
 }
 

@@ -3,7 +3,9 @@
 //! Never: the store; a rule about money; an answer before its ticket says that it is durable.
 
 mod accounts;
+mod arrival;
 mod authorizer;
+mod calls;
 mod currency;
 mod deadline;
 mod decode;
@@ -14,8 +16,11 @@ mod journey;
 mod lookup;
 mod meter;
 mod payees;
+mod peer;
+mod reply;
 mod service;
 mod settlements;
+mod stall;
 mod status;
 mod stream;
 
@@ -23,7 +28,6 @@ pub use currency::{Registered, registered, text as currency_text};
 pub use front::Front;
 pub use gate::{Gate, Limits, Usage};
 pub use meter::{Meter, Unmetered};
+pub use peer::Peer;
+pub use reply::Reply;
 pub use service::Services;
-
-/// Bounds one request message. *Units*: encoded bytes.
-pub const MESSAGE_BYTES_MAX: usize = 1 << 20;

@@ -1,11 +1,13 @@
 //! Owns: what all services share, and how they are put onto a server. Never: an answer.
 
 use crate::{
-    Front, Gate, Limits, MESSAGE_BYTES_MAX,
+    Front, Gate, Limits,
     accounts::AccountsFace,
     authorizer::AuthorizerFace,
     deadline::Deadline,
-    encode, journey,
+    encode,
+    front::Hall,
+    journey,
     meter::{Meter, Unmetered},
     payees::PayeesFace,
     settlements::SettlementsFace,
@@ -106,19 +108,21 @@ impl Services {
         self.shared.gate.clone()
     }
 
-    /// Puts every service of `tallystick.v1` and what is in `others` behind one front.
+    /// Puts every service of `tallystick.v1` and what is in `others` behind one front. Needs a runtime, for the watch over
+    /// slow streams.
     pub fn front(self, others: Routes) -> Front {
         let Self { shared, limits } = self;
+        let (bytes_max, hall) = (limits.message_bytes_max, Hall::new(&shared, limits));
         let streams = Streams::new(limits.stream_batches_in_flight);
         let authorizer = AuthorizerServer::new(AuthorizerFace { shared: shared.clone(), streams })
-            .max_decoding_message_size(MESSAGE_BYTES_MAX);
+            .max_decoding_message_size(bytes_max);
         let accounts = AccountsServer::new(AccountsFace(shared.clone()));
         let payees = PayeesServer::new(PayeesFace(shared.clone()));
         let settlements = SettlementsServer::new(SettlementsFace(shared));
         let others = others
-            .add_service(accounts.max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .add_service(payees.max_decoding_message_size(MESSAGE_BYTES_MAX))
-            .add_service(settlements.max_decoding_message_size(MESSAGE_BYTES_MAX));
-        Front::new(authorizer, others)
+            .add_service(accounts.max_decoding_message_size(bytes_max))
+            .add_service(payees.max_decoding_message_size(bytes_max))
+            .add_service(settlements.max_decoding_message_size(bytes_max));
+        Front::new(authorizer, others, hall)
     }
 }

@@ -249,6 +249,27 @@ pub(crate) fn overloaded() -> Status {
     Ending::new(Code::ResourceExhausted, v1::Refusal::Overloaded, text).retry("same_key").status()
 }
 
+/// Says that too many calls are open.
+pub(crate) fn too_many_calls() -> Status {
+    let text = "too many calls are open, of all or of this address: nothing happened, ask again later with the same key";
+    Ending::new(Code::ResourceExhausted, v1::Refusal::Overloaded, text).retry("same_key").status()
+}
+
+/// Says that a message did not come whole in time.
+pub(crate) fn too_slow() -> Status {
+    let text = "the message did not come whole in time: nothing came of it, send it again with the same key";
+    Ending::new(Code::DeadlineExceeded, v1::Refusal::DeadlinePassed, text).retry("same_key").status()
+}
+
+/// Says that nobody read a stream's answers.
+pub(crate) fn stalled() -> Status {
+    let text = "the answers were not read in time and the stream has ended: what was decided stays decided, open another \
+                one and ask again with the same keys or numbers";
+    let mut ending = Ending::new(Code::Aborted, v1::Refusal::Stalled, text).retry("same_key");
+    ending.happened = "unknown";
+    ending.status()
+}
+
 /// Says that the deadline had passed.
 pub(crate) fn deadline_passed() -> Status {
     let text = "the deadline had passed before anything was done: nothing happened";

@@ -7,7 +7,7 @@ mod batch;
 mod fence;
 mod gathered;
 
-use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, status};
+use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, stall::Pulse, status};
 use batch::{Batch, MESSAGE_BYTES};
 use fence::Fence;
 pub(crate) use fence::Streams;
@@ -83,7 +83,9 @@ pub(crate) struct DebitStream {
     phase: Phase,
     greeted: bool,
     writer: Option<Fence>,
-    in_flight: VecDeque<InFlight>,
+    /// Each with when it was asked, in the watch's count.
+    in_flight: VecDeque<(u64, InFlight)>,
+    pulse: Pulse,
     /// What all of it is taken to cost.
     bytes_in_flight: usize,
     /// Batches that were read and not asked yet; empty when nothing more is ready to be read.
@@ -103,6 +105,7 @@ impl DebitStream {
         shared: Shared,
         streams: Streams,
         inbound: Streaming<v1::AuthorizeStreamRequest>,
+        pulse: Pulse,
     ) -> Self {
         let drained = Box::pin(shared.gate.clone().drained());
         let open = OpenStream::begin(&shared.meter);
@@ -114,6 +117,7 @@ impl DebitStream {
             greeted: false,
             writer: None,
             in_flight: VecDeque::new(),
+            pulse,
             bytes_in_flight: 0,
             gathered: Gathered::default(),
             put_off: None,
@@ -248,12 +252,13 @@ impl DebitStream {
 
     fn enqueue(&mut self, asked: InFlight) {
         self.bytes_in_flight += asked.bytes();
-        self.in_flight.push_back(asked);
+        self.in_flight.push_back((self.pulse.now(), asked));
+        self.tell_oldest();
     }
 
     /// Returns the oldest answer once it is durable.
     fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Said, Status>>> {
-        let Some(front) = self.in_flight.front_mut() else { return Poll::Ready(None) };
+        let Some((_, front)) = self.in_flight.front_mut() else { return Poll::Ready(None) };
         let said = match front {
             InFlight::Hello(ticket) => {
                 let opened = ready!(Pin::new(ticket).poll(cx));
@@ -280,7 +285,7 @@ impl DebitStream {
 
     /// Answers the next message of a batch that can be heard already.
     fn next_answer(&mut self) -> Option<Said> {
-        let Some(InFlight::Batch(batch)) = self.in_flight.front_mut() else { return None };
+        let Some((_, InFlight::Batch(batch))) = self.in_flight.front_mut() else { return None };
         let result = batch.next_answer(self.shared.meter.as_ref())?;
         if batch.is_answered() {
             self.delivering_since_ns = Some(batch.durable_ns());
@@ -291,9 +296,14 @@ impl DebitStream {
 
     /// Lets go of the oldest, which is answered.
     fn let_go(&mut self) {
-        if let Some(answered) = self.in_flight.pop_front() {
+        if let Some((_, answered)) = self.in_flight.pop_front() {
             self.bytes_in_flight -= answered.bytes();
+            self.tell_oldest();
         }
+    }
+
+    fn tell_oldest(&self) {
+        self.pulse.tell_oldest(self.in_flight.front().map(|(asked, _)| *asked));
     }
 
     fn welcome(&mut self, writer: WriterId, epoch: u32) -> Said {

@@ -4,6 +4,7 @@
 
 mod flags;
 mod key;
+mod network;
 mod problem;
 mod sources;
 
@@ -11,7 +12,10 @@ mod sources;
 mod tests;
 
 pub use flags::Flags;
+pub use network::Network;
 pub use problem::{Problem, Problems};
+
+pub(crate) use network::narrow;
 
 use key::Value;
 use sources::Reader;
@@ -48,6 +52,8 @@ pub struct Config {
     pub permit_bytes: usize,
     /// Batches in flight in one stream.
     pub stream_batches_in_flight: usize,
+    /// How much of the server the network may take.
+    pub network: Network,
     /// Threads that serve connections.
     pub worker_threads: usize,
     /// How long calls in flight are waited for at the end.
@@ -122,6 +128,12 @@ impl Config {
         tallystick_rpc::Limits {
             permit_bytes: self.permit_bytes,
             stream_batches_in_flight: self.stream_batches_in_flight,
+            message_bytes_max: self.network.message_bytes_max,
+            calls_max: self.network.calls_max,
+            arriving_bytes_max: self.network.arriving_bytes_max,
+            arrival_timeout: self.network.arrival_timeout,
+            stall_timeout: self.network.stall_timeout,
+            stall_timeout_pressed: self.network.stall_timeout_pressed,
         }
     }
 }
@@ -140,6 +152,7 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     let retry_window = reader.read(&key::RETRY_WINDOW_HOURS).and_then(Value::hours);
     let permit_bytes = reader.read(&key::PERMIT_BYTES).and_then(Value::size);
     let stream_batches_in_flight = reader.read(&key::STREAM_BATCHES_IN_FLIGHT).and_then(Value::size);
+    let network = Network::read(reader);
     let worker_threads = reader.read(&key::WORKER_THREADS).and_then(Value::size);
     let drain_timeout = reader.read(&key::DRAIN_TIMEOUT_MS).and_then(Value::millis);
     let clock_divergence_max = reader.read(&key::CLOCK_DIVERGENCE_MAX_MS).and_then(Value::millis);
@@ -158,6 +171,7 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
         retry_window: retry_window?,
         permit_bytes: permit_bytes?,
         stream_batches_in_flight: stream_batches_in_flight?,
+        network: network?,
         worker_threads: worker_threads?,
         drain_timeout: drain_timeout?,
         clock_divergence_max: clock_divergence_max?,

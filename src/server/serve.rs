@@ -7,7 +7,7 @@ use crate::{
     events::LoggedProjection,
     ops::{Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
-    transport,
+    transport::{self, Doors, Incoming},
 };
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tallystick_core::Clock as _;
@@ -58,6 +58,8 @@ pub struct App {
     listener: TcpListener,
     ops: Option<OpsListener>,
     front: Front,
+    doors: Doors,
+    metrics: Arc<Metrics>,
     following: Following,
     running: Running,
     gate: Gate,
@@ -99,15 +101,28 @@ impl App {
         };
         let (running, following) = started.await??;
         let lookups = following.lookups().clone();
-        let services =
-            Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits()).metered(metrics);
-        let gate = services.gate();
+        let services = Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits())
+            .metered(Arc::clone(&metrics) as _);
+        let (gate, doors) = (services.gate(), Doors::new(&config.network));
         let front = front(services, reporter)?;
         let engine = Arc::clone(running.engine());
         let lag = Box::new(move || Some(lookups.lag(engine.durable_seq())));
-        seen.show(Live::new(running.engine(), gate.clone(), Arc::clone(&clock), Some(lag)));
+        seen.show(Live::new(running.engine(), (gate.clone(), doors.clone()), Arc::clone(&clock), Some(lag)));
         readiness.regain(Unready::Starting).await;
-        Ok(Self { listener, ops, front, following, running, gate, readiness, bell, clock, config })
+        Ok(Self {
+            listener,
+            ops,
+            front,
+            doors,
+            metrics,
+            following,
+            running,
+            gate,
+            readiness,
+            bell,
+            clock,
+            config,
+        })
     }
 
     /// Returns where callers connect.
@@ -134,12 +149,13 @@ impl App {
     }
 
     async fn serve(mut self, shutdown: impl Future<Output = ()>) -> Result<(), ServeFault> {
-        let watch = self.watch_clock();
-        let incoming = transport::incoming(self.listener);
+        let watches = [self.watch_clock(), self.report_turned_away()];
+        let (network, counts) = (&self.config.network, Arc::clone(&self.metrics.connections));
+        let incoming = Incoming::new(self.listener, self.doors, network, counts);
         let (close, closed) = oneshot::channel::<()>();
         // Dropping `close` closes too: nobody is left who could.
         let closed = async { drop(closed.await) };
-        let serving = transport::server().serve_with_incoming_shutdown(self.front, incoming, closed);
+        let serving = transport::server(network).serve_with_incoming_shutdown(self.front, incoming, closed);
         let mut serving: Serving = tokio::spawn(serving);
         let drain = Drain { gate: self.gate, readiness: self.readiness, limit: self.config.drain_timeout };
         let end = tokio::select! {
@@ -147,7 +163,7 @@ impl App {
             () = self.bell.rung() => Err(ServeFault::JournalFailed),
             ended = &mut serving => ended_by_itself(ended),
         };
-        watch.abort();
+        watches.iter().for_each(AbortHandle::abort);
         if self.bell.has_rung() {
             // NOTE: the gate stays open: the engine refuses by itself, and says what is true, that the journal failed.
             drain.readiness.lose(Unready::JournalFailed).await;
@@ -163,6 +179,11 @@ impl App {
                 Err(fault)
             }
         }
+    }
+
+    fn report_turned_away(&self) -> AbortHandle {
+        let (counts, metrics) = (Arc::clone(&self.metrics.connections), Arc::clone(&self.metrics));
+        tokio::spawn(transport::report(counts, move || metrics.turned_away())).abort_handle()
     }
 
     fn watch_clock(&self) -> AbortHandle {

@@ -1,6 +1,10 @@
 //! Owns: the keys: name, meaning, rule and default of each. Flags, variables, the file and the help are made from this
 //! one table. Never: where a value comes from.
 
+mod network;
+
+pub(super) use network::*;
+
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use tallystick_core::Span;
 use tallystick_engine::Options;
@@ -166,7 +170,7 @@ pub(super) const LOG_LEVEL: Key = Key {
 };
 
 /// Lists the keys in the order in which they are read and shown.
-pub(super) const ALL: [&Key; 17] = [
+pub(super) const ALL: [&Key; 32] = [
     &LISTEN,
     &OPS_LISTEN,
     &DATA,
@@ -179,6 +183,21 @@ pub(super) const ALL: [&Key; 17] = [
     &RETRY_WINDOW_HOURS,
     &PERMIT_BYTES,
     &STREAM_BATCHES_IN_FLIGHT,
+    &CONNECTIONS_MAX,
+    &CONNECTIONS_PER_ADDRESS_MAX,
+    &CALLS_PER_CONNECTION_MAX,
+    &CALLS_MAX,
+    &RECEIVE_BYTES_MAX,
+    &ARRIVING_BYTES_MAX,
+    &MESSAGE_BYTES_MAX,
+    &HEADER_BYTES_MAX,
+    &PENDING_RESETS_MAX,
+    &HANDSHAKE_TIMEOUT_MS,
+    &ARRIVAL_TIMEOUT_MS,
+    &KEEPALIVE_EVERY_MS,
+    &KEEPALIVE_TIMEOUT_MS,
+    &STALL_TIMEOUT_MS,
+    &STALL_TIMEOUT_PRESSED_MS,
     &WORKER_THREADS,
     &DRAIN_TIMEOUT_MS,
     &CLOCK_DIVERGENCE_MAX_MS,

@@ -37,6 +37,10 @@ fn a_good_file_gives_every_key() {
     let file = file(
         "listen = '[::1]:0'\nops_listen = '[::1]:1'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
          sweep_every_ms = 7\ngroup_bytes = 8192\nindex = 'rebuild'\nretry_window_hours = 2\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
+         connections_max = 31\nconnections_per_address_max = 32\ncalls_per_connection_max = 33\ncalls_max = 34\n\
+         receive_bytes_max = 1048576\narriving_bytes_max = 1048577\nmessage_bytes_max = 65536\nheader_bytes_max = 1024\n\
+         pending_resets_max = 35\nhandshake_timeout_ms = 101\narrival_timeout_ms = 102\nkeepalive_every_ms = 103\n\
+         keepalive_timeout_ms = 104\nstall_timeout_ms = 105\nstall_timeout_pressed_ms = 106\n\
          worker_threads = 2\ndrain_timeout_ms = 0\nclock_divergence_max_ms = 11\nlog_format = 'json'\n\
          log_level = 'debug'\n",
     );
@@ -54,6 +58,23 @@ fn a_good_file_gives_every_key() {
         retry_window: Span::from_hours(2),
         permit_bytes: 2_097_152,
         stream_batches_in_flight: 9,
+        network: Network {
+            connections_max: 31,
+            connections_per_address_max: 32,
+            calls_per_connection_max: 33,
+            calls_max: 34,
+            receive_bytes_max: 1 << 20,
+            arriving_bytes_max: 1_048_577,
+            message_bytes_max: 65_536,
+            header_bytes_max: 1_024,
+            pending_resets_max: 35,
+            handshake_timeout: Duration::from_millis(101),
+            arrival_timeout: Duration::from_millis(102),
+            keepalive_every: Duration::from_millis(103),
+            keepalive_timeout: Duration::from_millis(104),
+            stall_timeout: Duration::from_millis(105),
+            stall_timeout_pressed: Duration::from_millis(106),
+        },
         worker_threads: 2,
         drain_timeout: Duration::ZERO,
         clock_divergence_max: Duration::from_millis(11),

@@ -1,7 +1,7 @@
 //! Owns: what can be asked of a server once it has read its past. Never: keeps the engine alive.
 
 use super::money::Money;
-use crate::AnchoredClock;
+use crate::{AnchoredClock, transport::Doors};
 use std::{
     fmt,
     sync::{Arc, Weak},
@@ -17,6 +17,7 @@ pub(crate) struct Live {
     // A connection that an operator keeps open must not keep the data folder open.
     engine: Weak<Engine>,
     gate: Gate,
+    doors: Doors,
     clock: Arc<AnchoredClock>,
     projection_lag: Option<ProjectionLag>,
     money: Money,
@@ -29,7 +30,10 @@ pub(super) struct Sight {
     pub(super) durable_seq: u64,
     pub(super) queue_depth: u64,
     pub(super) journal_bytes: u64,
-    pub(super) permits: [Usage; 2],
+    pub(super) permits: [Usage; 3],
+    /// Open, and how many may be.
+    pub(super) calls: (usize, usize),
+    pub(super) connections: (usize, usize),
     pub(super) clock_divergence_ns: i128,
     pub(super) projection_lag: Option<u64>,
     pub(super) totals: Option<Arc<Totals>>,
@@ -39,11 +43,11 @@ impl Live {
     /// Reads from these from now on; `projection_lag` is absent where there is no projection.
     pub(crate) fn new(
         engine: &Arc<Engine>,
-        gate: Gate,
+        (gate, doors): (Gate, Doors),
         clock: Arc<AnchoredClock>,
         projection_lag: Option<ProjectionLag>,
     ) -> Self {
-        Self { engine: Arc::downgrade(engine), gate, clock, projection_lag, money: Money::default() }
+        Self { engine: Arc::downgrade(engine), gate, doors, clock, projection_lag, money: Money::default() }
     }
 
     /// Reads everything; `None` once the engine is gone.
@@ -56,6 +60,8 @@ impl Live {
             queue_depth: engine.queue_depth(),
             journal_bytes: engine.journal_bytes(),
             permits: self.gate.usage(),
+            calls: self.gate.calls(),
+            connections: self.doors.usage(),
             clock_divergence_ns: self.clock.divergence_ns(),
             projection_lag: self.projection_lag.as_ref().and_then(|lag| lag()),
             totals,

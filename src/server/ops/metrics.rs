@@ -2,7 +2,7 @@
 //! Never: names or formats; `scrape` has those. Never a decision that is not durable: see `Events::committed`.
 
 use super::histogram::Histogram;
-use crate::{AnchoredClock, LoggedEvents};
+use crate::{AnchoredClock, LoggedEvents, transport::Counts};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -36,6 +36,7 @@ pub(crate) struct Metrics {
     pub(super) checkpoints: AtomicU64,
     pub(super) checkpoint_covered_seq: AtomicU64,
     pub(super) background_failures: AtomicU64,
+    pub(crate) connections: Arc<Counts>,
 }
 
 fn add(count: &AtomicU64, more: u64) {
@@ -61,6 +62,7 @@ impl Metrics {
             checkpoints: AtomicU64::new(0),
             checkpoint_covered_seq: AtomicU64::new(0),
             background_failures: AtomicU64::new(0),
+            connections: Arc::default(),
         }
     }
 
@@ -68,6 +70,18 @@ impl Metrics {
     pub(super) fn streams_open(&self) -> u64 {
         let ended = self.streams_ended.load(Ordering::Acquire);
         self.streams_opened.load(Ordering::Acquire).saturating_sub(ended)
+    }
+
+    /// Returns how many calls were refused because there was no room, or because they were too slow.
+    pub(crate) fn turned_away(&self) -> u64 {
+        let count = |reason: v1::Refusal| {
+            usize::try_from(i32::from(reason)).ok().and_then(|at| self.refusals.get(at))
+        };
+        [v1::Refusal::Overloaded, v1::Refusal::DeadlinePassed]
+            .into_iter()
+            .filter_map(count)
+            .map(|count| count.load(Ordering::Relaxed))
+            .sum()
     }
 
     fn committed(&self, group: &Committed) {

@@ -106,6 +106,15 @@ impl Metrics {
         to.histogram("group_records", help, &self.group_records.read())?;
         to.bytes("group", "Sizes the groups, in bytes of the journal.", &self.group_bytes.read())?;
         to.gauge("streams_open", "Counts the streams of debits that are open.", self.streams_open())?;
+        let help = "Counts the connections that were let in.";
+        to.counters("connections_accepted", help, [([], self.connections.accepted())])?;
+        let help = "Counts the connections that were not let in (full, address_full) or were ended: never began to speak \
+                    HTTP/2 (handshake), took nothing of what was sent (unread), did not hear that a stream was ended \
+                    (hung_up).";
+        let turned_away = self.connections.turned_away().map(|(why, sum)| ([("why", why.name())], sum));
+        to.counters("connections_turned_away", help, turned_away)?;
+        let help = "Counts how often the system could give no connection, for want of files or memory.";
+        to.counters("accept_failures", help, [([], self.connections.accept_failures())])?;
         let help = "Counts the checkpoints that were stored.";
         to.counters("checkpoints", help, [([], count(&self.checkpoints))])?;
         let help = "Is the last seq that recovery would not need the journal for; 0 before the first checkpoint since \
@@ -150,6 +159,13 @@ impl Sight {
         let help = "Is how many bytes of requests may be in flight.";
         let most = self.permits.map(|usage| ([("share", usage.share)], usage.bytes_max as u64));
         to.gauges("permit_bytes_max", help, most)?;
+        let (calls, calls_max) = self.calls;
+        to.gauge("calls_open", "Counts the calls that are open, streams included.", calls as u64)?;
+        to.gauge("calls_max", "Is how many calls may be open.", calls_max as u64)?;
+        let (connections, connections_max) = self.connections;
+        to.gauge("connections_open", "Counts the connections that are open.", connections as u64)?;
+        let help = "Is how many connections may be open: as configured, or as open files allow.";
+        to.gauge("connections_max", help, connections_max as u64)?;
         let help =
             "Is how far the wall clock has moved away from the server's own; above 0 when it is ahead.";
         to.gauge("clock_divergence_seconds", help, float(self.clock_divergence_ns) / 1e9)?;

@@ -2,7 +2,7 @@
 //! has failed.
 
 use super::{routes, *};
-use crate::{AnchoredClock, LoggedEvents, OsIds, readiness::Unready};
+use crate::{AnchoredClock, Config, LoggedEvents, OsIds, readiness::Unready, transport::Doors};
 use axum::response::Response;
 use std::sync::{Condvar, Mutex, PoisonError};
 use tallystick_core::{
@@ -117,7 +117,8 @@ async fn money_that_is_not_durable_is_not_shown() {
     let engine = Arc::clone(running.engine());
     let gate = Services::new(Arc::clone(&engine), follower.lookups(), Limits::default()).gate();
     let lag: live::ProjectionLag = Box::new(|| Some(17));
-    ops.show(Live::new(&engine, gate, clock, Some(lag)));
+    let doors = Doors::new(&Config::local(std::path::Path::new("/d")).unwrap().network);
+    ops.show(Live::new(&engine, (gate, doors), clock, Some(lag)));
 
     let usd = Currency::from_number(840);
     let create = CreateAccount::prepaid(b"a", usd);
