@@ -3,6 +3,7 @@
 //! Never: money that is not durable; anything that a caller of the service may change.
 
 mod histogram;
+mod incoming;
 mod live;
 mod metrics;
 mod money;
@@ -17,6 +18,7 @@ pub(crate) use live::Live;
 pub(crate) use metrics::{MeteredEvents, Metrics};
 
 use crate::{JournalBell, ServeFault, readiness::Readiness};
+use incoming::OpsIncoming;
 use std::{
     net::SocketAddr,
     sync::{Arc, OnceLock},
@@ -68,7 +70,8 @@ impl OpsListener {
         let address = listener.local_addr()?;
         let (close, closed) = oneshot::channel::<()>();
         let closed = async { drop(closed.await) };
-        let serve = axum::serve(listener, routes::router(ops)).with_graceful_shutdown(closed);
+        let serve =
+            axum::serve(OpsIncoming::new(listener), routes::router(ops)).with_graceful_shutdown(closed);
         tracing::info!(%address, "operations are answered");
         Ok(Self { address, close: Some(close), serving: tokio::spawn(serve.into_future()) })
     }

@@ -9,6 +9,7 @@ mod incoming;
 mod open_files;
 mod report;
 
+pub(crate) use connection::{Connection, Limits};
 pub(crate) use counts::Counts;
 pub(crate) use doors::Doors;
 pub(crate) use incoming::Incoming;

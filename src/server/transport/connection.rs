@@ -9,6 +9,7 @@ use crate::config::Network;
 use std::{
     future::Future as _,
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -30,6 +31,13 @@ const HANDSHAKE_BYTES: usize = 24 + 9;
 pub(crate) struct Limits {
     handshake: Duration,
     unread: Duration,
+}
+
+impl Limits {
+    /// Allows the same for both.
+    pub(crate) const fn of(time: Duration) -> Self {
+        Self { handshake: time, unread: time }
+    }
 }
 
 impl From<&Network> for Limits {
@@ -74,6 +82,11 @@ impl Connection {
         let handshake = Some((HANDSHAKE_BYTES, Box::pin(sleep(limits.handshake))));
         let unread = Unread { limit: limits.unread, timer: None, sent: 0, sent_then: 0 };
         Self { socket, peer, _place: place, counts, handshake, unread, reader: None }
+    }
+
+    /// Returns where it comes from.
+    pub(crate) fn from(&self) -> SocketAddr {
+        self.peer.address()
     }
 
     fn end(&self, why: Why) -> Poll<io::Result<()>> {

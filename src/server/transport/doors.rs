@@ -53,7 +53,8 @@ impl Doors {
         Self::of(most, share.max(1))
     }
 
-    fn of(most: usize, most_of_address: usize) -> Self {
+    /// Opens them this wide.
+    pub(crate) fn of(most: usize, most_of_address: usize) -> Self {
         Self(Arc::new(Hallway { most, most_of_address, open: Mutex::default() }))
     }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use std::{
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -29,7 +30,8 @@ pub(crate) struct Incoming {
     doors: Doors,
     limits: Limits,
     counts: Arc<Counts>,
-    farewells: Farewells,
+    /// Nothing where HTTP/2 is not spoken.
+    farewells: Option<Farewells>,
     rest: Option<Pin<Box<Sleep>>>,
 }
 
@@ -40,11 +42,21 @@ impl Incoming {
         limits: impl Into<Limits>,
         counts: Arc<Counts>,
     ) -> Self {
-        let (limits, farewells) = (limits.into(), Farewells::default());
+        let (limits, farewells) = (limits.into(), Some(Farewells::default()));
         Self { listener, doors, limits, counts, farewells, rest: None }
     }
 
-    fn let_in(&self, socket: TcpStream, from: std::net::SocketAddr) -> Option<Connection> {
+    /// Closes those that are not let in without a word.
+    pub(crate) fn without_words(self) -> Self {
+        Self { farewells: None, ..self }
+    }
+
+    /// Returns where it listens.
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    fn let_in(&self, socket: TcpStream, from: SocketAddr) -> Option<Connection> {
         match self.doors.enter(from) {
             Ok((place, peer)) => {
                 self.counts.count_accepted();
@@ -61,7 +73,9 @@ impl Incoming {
 
     fn refuse(&self, socket: TcpStream, why: Why) {
         self.counts.count(why);
-        self.farewells.tell(socket, why);
+        if let Some(farewells) = &self.farewells {
+            farewells.tell(socket, why);
+        }
     }
 }
 

@@ -5,15 +5,23 @@ use super::{Counts, counts::Why};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{MissedTickBehavior, interval};
 
-const EVERY: Duration = Duration::from_secs(1);
+/// How often is looked.
+const TICK: Duration = Duration::from_millis(100);
+/// Is how many looks pass between two lines.
+const QUIET_TICKS: u64 = 10;
 
 /// Writes the log until it is aborted. `refused` counts calls that were refused for want of room or for slowness.
 pub(crate) async fn report(counts: Arc<Counts>, refused: impl Fn() -> u64) {
-    let mut tick = interval(EVERY);
+    let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut before, mut failures, mut calls) = (counts.turned_away(), 0, 0);
+    let mut quiet = QUIET_TICKS;
     loop {
         tick.tick().await;
+        quiet += 1;
+        if quiet < QUIET_TICKS {
+            continue;
+        }
         let now = (counts.turned_away(), counts.accept_failures(), refused());
         let more = |why: Why| now.0[why as usize].1 - before[why as usize].1;
         if now != (before, failures, calls) {
@@ -27,6 +35,7 @@ pub(crate) async fn report(counts: Arc<Counts>, refused: impl Fn() -> u64) {
                 calls_refused = now.2 - calls,
                 "turned connections or calls away"
             );
+            quiet = 0;
         }
         (before, failures, calls) = now;
     }

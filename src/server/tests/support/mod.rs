@@ -113,6 +113,11 @@ impl Server {
         endpoint.connect_timeout(PATIENCE).connect().await.unwrap()
     }
 
+    /// Returns the process's id.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it should be running")
+    }
+
     /// Sends SIGTERM.
     pub async fn ask_to_stop(&self) {
         let id = self.child.id().expect("it should be running");
@@ -175,12 +180,21 @@ impl Stage {
 
     /// Pays one nano, with a reference long enough to fill a disk.
     pub async fn authorize(&self, channel: &Channel, key: &str) -> Result<Decision, Status> {
+        self.pay(channel, key, format!("{key:-<128}")).await
+    }
+
+    /// Pays one nano, with nothing besides.
+    pub async fn authorize_bare(&self, channel: &Channel, key: &str) -> Result<Decision, Status> {
+        self.pay(channel, key, String::new()).await
+    }
+
+    async fn pay(&self, channel: &Channel, key: &str, reference: String) -> Result<Decision, Status> {
         let request = AuthorizeRequest {
             session_id: self.session_id.clone(),
             payee_id: self.payee_id.clone(),
             amount_nanos: 1,
             intent: Some(Intent::IdempotencyKey(key.into())),
-            reference: format!("{key:-<128}"),
+            reference,
             ..AuthorizeRequest::default()
         };
         let answer = AuthorizerClient::new(channel.clone()).authorize(request).await?.into_inner();
