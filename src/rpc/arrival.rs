@@ -80,7 +80,14 @@ impl Arriving {
         owes.then(|| self.framing.messages())
     }
 
-    /// Counts what is held, now that it has to wait. *Errors*: `RESOURCE_EXHAUSTED`.
+    /// Ends it, and tells that a call was refused.
+    fn refuse(&mut self, refused: Status) -> Status {
+        self.is_over = true;
+        self.arrivals.0.meter.refused(status::reason(&refused).unwrap_or(v1::Refusal::Unspecified));
+        refused
+    }
+
+    /// Counts what is held, while it waits or is long. *Errors*: `RESOURCE_EXHAUSTED`.
     fn hold(&mut self) -> Result<(), Status> {
         let bytes = Some(self.framing.bytes_held()).filter(|bytes| *bytes > FREE_BYTES).unwrap_or(0);
         let all = &self.arrivals.0.held;
@@ -138,6 +145,12 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     me.framing.take(data);
+                    // A long message is counted while it comes, so that what is refused has not come first.
+                    if me.framing.is_inside()
+                        && let Err(refused) = me.hold()
+                    {
+                        return Poll::Ready(Some(Err(me.refuse(refused))));
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -145,11 +158,7 @@ impl HttpBody for Arriving {
                 me.is_over = true;
                 Poll::Ready(other)
             }
-            Poll::Pending => me.poll_wait(cx).map(|refused| {
-                me.is_over = true;
-                me.arrivals.0.meter.refused(status::reason(&refused).unwrap_or(v1::Refusal::Unspecified));
-                Some(Err(refused))
-            }),
+            Poll::Pending => me.poll_wait(cx).map(|refused| Some(Err(me.refuse(refused)))),
         }
     }
 

@@ -72,7 +72,7 @@ async fn what_is_not_whole_is_bounded_in_bytes() {
     let before = scene.resident();
     let mut caller = Caller::connect(&scene.server.address, WINDOW).await.unwrap();
     // Each says that a mebibyte follows, and sends all of it but the last byte.
-    let mut nearly = raw::message(&vec![0; MIB as usize]);
+    let mut nearly = raw::message(&vec![0; 1 << 20]);
     nearly.pop();
     let mut calls = Vec::new();
     for nth in 0..64 {
@@ -83,7 +83,7 @@ async fn what_is_not_whole_is_bounded_in_bytes() {
     }
     scene.until("refusals_total{reason=\"OVERLOADED\"}", |count| count >= 50.0).await;
     scene.neighbour.served(10).await;
-    assert!(scene.metric("permit_bytes{share=\"arriving\"}").await <= 8.0 * MIB as f64);
+    assert!(scene.metric("permit_bytes{share=\"arriving\"}").await <= 8_388_608.0);
     let grown = scene.resident().saturating_sub(before);
     println!("resident: {} MiB before, {} MiB more", before / MIB, grown / MIB);
     assert!(grown < 64 * MIB, "{grown}");

@@ -33,10 +33,10 @@ async fn rapid_resets_are_told_to_calm_down_and_move_no_money_twice() {
     for round in 0..20_u32 {
         let mut raw = Raw::greet(&scene.server.address).await.unwrap();
         // Every other one keeps below what makes the server impatient, so that its debits are looked at.
-        let at_once = if round % 2 == 0 { 200 } else { 10 };
-        for nth in (0..200_u32).step_by(at_once) {
+        let at_once = if round % 2 == 0 { 200_u32 } else { 10 };
+        for nth in (0..200_u32).step_by(at_once as usize) {
             let mut burst = Vec::new();
-            for nth in nth..nth + at_once as u32 {
+            for nth in nth..nth + at_once {
                 let (stream, key) = (2 * nth + 1, format!("reset-{round}-{nth}"));
                 burst.extend(frame(HEADERS, END_HEADERS, stream, &raw::headers(AUTHORIZE)));
                 burst.extend(frame(DATA, END_STREAM, stream, &caller::debit(&scene.stage, &key)));

@@ -20,7 +20,7 @@ use support::watched_command;
 use tokio::process::Command;
 
 /// The scene's own: its channel and the neighbour's.
-const OWN: usize = 2;
+const OWN: u32 = 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_too_many_is_told_so_and_places_come_back() {
@@ -55,7 +55,7 @@ async fn one_too_many_is_told_so_and_places_come_back() {
     assert_eq!((turned_away("address_full"), turned_away("full")), (20.0, 1.0));
     assert!(scene.resident().saturating_sub(before) < 32 * MIB);
     drop(held);
-    scene.until("connections_open", |open| open == OWN as f64).await;
+    scene.until("connections_open", |open| open == f64::from(OWN)).await;
     let mut again = Raw::greet(&scene.server.address).await.unwrap();
     assert!(again.frame().await.is_some(), "it is greeted");
     drop(again);

@@ -1,27 +1,33 @@
 //! Owns: floods as they are measured: each is begun, held for a while, and let go, and its row says what it cost.
+//! Never: how a row is shown.
+
+mod table;
+
+#[allow(unused_imports, reason = "one test has a table")]
+pub use table::{Row, Table};
 
 use super::{
-    MIB, Scene,
+    Scene,
     caller::{self, AUTHORIZE, Call, Caller, STREAM},
-    is_old,
-    neighbour::Round,
-    open_files,
+    is_old, open_files,
     raw::{self, DATA, END_HEADERS, END_STREAM, HEADERS, PING, RST_STREAM, Raw, SETTINGS, frame},
     session,
 };
-use crate::support::{Stage, http::Metrics};
+use crate::support::Stage;
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use serde_json::{Value, json};
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
+use table::turned_away;
 use tokio::task::JoinSet;
 
 /// How many connect at once.
 const HANDS: usize = 32;
 const WINDOW: u32 = 65_535;
+/// The most that a message may have.
+const MESSAGE_BYTES: usize = 1 << 20;
 
 /// Returns how many connections a flood has: few, or as many as `make flood` wants.
 pub fn size() -> usize {
@@ -78,24 +84,6 @@ struct Held {
     callers: Vec<Caller>,
     calls: Vec<Call>,
     tasks: JoinSet<()>,
-}
-
-/// Is what a flood did.
-#[derive(Debug, Clone)]
-pub struct Row {
-    what: &'static str,
-    tried: usize,
-    /// Sockets that the server had open for it at the end.
-    open: u64,
-    others_are_served: bool,
-    /// How long it took to begin.
-    began_in: Duration,
-    /// What the server turned away or refused, by why.
-    turned_away: Vec<(String, u64)>,
-    /// *Units*: bytes; before, at worst, and once it is over.
-    resident: [u64; 3],
-    /// The neighbour's, before and meanwhile.
-    rounds: [Vec<Round>; 2],
 }
 
 impl Attack {
@@ -168,7 +156,7 @@ impl Attack {
         let mut held = Held::default();
         match self {
             Self::Greet(count) | Self::GreetAsItComes(count) => {
-                held.raw = connect(address, count, true).await
+                held.raw = connect(address, count, true).await;
             }
             Self::Silent(count) => held.raw = connect(address, count, false).await,
             Self::Trickle(count) => {
@@ -237,7 +225,7 @@ async fn abandon(held: &mut Held, address: &str, count: usize) {
 }
 
 async fn never_finish(held: &mut Held, address: &str, count: usize) {
-    let mut nearly = raw::message(&vec![0; MIB as usize]);
+    let mut nearly = raw::message(&vec![0; MESSAGE_BYTES]);
     nearly.pop();
     let nearly = Bytes::from(nearly);
     for begun in (0..count).step_by(16) {
@@ -278,134 +266,6 @@ async fn reset(stage: &Stage, address: &str, count: usize) {
         if let Ok(mut raw) = Raw::greet(address).await {
             let _ = raw.send(&burst).await;
             raw.goodbye_within(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-fn turned_away(metrics: &Metrics) -> Vec<(String, u64)> {
-    let of = |family| metrics.of(family).map(|(why, count)| (plain(why), count as u64));
-    of("tallystick_connections_turned_away_total").chain(of("tallystick_refusals_total")).collect()
-}
-
-/// Returns a label's value.
-fn plain(labels: &str) -> String {
-    labels.split('"').nth(1).unwrap_or(labels).to_owned()
-}
-
-/// Returns median and 99th percentile, of calls and of batches. *Units*: microseconds.
-fn percentiles(rounds: &[Round]) -> [u128; 4] {
-    let of = |times: Vec<Duration>| {
-        let mut times = times;
-        times.sort_unstable();
-        let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1)));
-        [50, 99].map(|part| at(part).map_or(0, Duration::as_micros))
-    };
-    let [[a, b], [c, d]] =
-        [of(rounds.iter().map(|r| r.call).collect()), of(rounds.iter().map(|r| r.batch).collect())];
-    [a, b, c, d]
-}
-
-impl Row {
-    /// Returns by how much memory grew at worst.
-    pub fn grown(&self) -> u64 {
-        self.resident[1].saturating_sub(self.resident[0])
-    }
-
-    fn json(&self) -> Value {
-        let [before, during] = [0, 1].map(|at| percentiles(&self.rounds[at]));
-        let neighbour = |of: [u128; 4], rounds: usize| {
-            json!({
-                "rounds": rounds,
-                "call_us_p50": of[0] as u64,
-                "call_us_p99": of[1] as u64,
-                "batch_us_p50": of[2] as u64,
-                "batch_us_p99": of[3] as u64,
-            })
-        };
-        let turned_away = self.turned_away.iter().map(|(why, count)| (why.clone(), (*count).into()));
-        json!({
-            "what": self.what,
-            "tried": self.tried,
-            "connections_open": self.open,
-            "others_are_served": self.others_are_served,
-            "turned_away": turned_away.collect::<serde_json::Map<String, Value>>(),
-            "resident_bytes_before": self.resident[0],
-            "resident_bytes_worst": self.resident[1],
-            "resident_bytes_after": self.resident[2],
-            "neighbour_before": neighbour(before, self.rounds[0].len()),
-            "neighbour_during": neighbour(during, self.rounds[1].len()),
-        })
-    }
-}
-
-/// Gathers rows, prints them, and writes them where `FLOOD_REPORT` says.
-pub struct Table {
-    connections: usize,
-    rows: Vec<Row>,
-}
-
-impl Table {
-    pub fn begin(connections: usize) -> Self {
-        Self { connections, rows: Vec::new() }
-    }
-
-    pub fn add(&mut self, row: Row) {
-        let away: Vec<String> = row.turned_away.iter().map(|(why, count)| format!("{count} {why}")).collect();
-        let [before, worst, after] = row.resident.map(|bytes| bytes / MIB);
-        println!(
-            "{}: {} sockets of {} open, MiB {before} / {worst} / {after}, begun in {:.1} s, away: {}",
-            row.what,
-            row.open,
-            row.tried,
-            row.began_in.as_secs_f64(),
-            away.join(", ")
-        );
-        if !row.others_are_served {
-            println!("OTHERS WERE NOT SERVED for 10 s");
-        }
-        self.rows.push(row);
-    }
-
-    pub fn end(self) {
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::ASCII_MARKDOWN);
-        table.set_header([
-            "flood",
-            "tried",
-            "open",
-            "turned away",
-            "MiB before / worst / after",
-            "others' call p50/p99 us, before",
-            "during",
-            "others' batch p50/p99 us, before",
-            "during",
-        ]);
-        for row in &self.rows {
-            let away: Vec<String> =
-                row.turned_away.iter().map(|(why, count)| format!("{count} {why}")).collect();
-            let [before, worst, after] = row.resident.map(|bytes| bytes / MIB);
-            let [calm, beside] = [0, 1].map(|at| percentiles(&row.rounds[at]));
-            table.add_row([
-                row.what.to_owned(),
-                row.tried.to_string(),
-                row.open.to_string(),
-                if away.is_empty() { "nobody".to_owned() } else { away.join(", ") },
-                format!("{before} / {worst} / {after}"),
-                format!("{} / {}", calm[0], calm[1]),
-                format!("{} / {}", beside[0], beside[1]),
-                format!("{} / {}", calm[2], calm[3]),
-                format!("{} / {}", beside[2], beside[3]),
-            ]);
-        }
-        println!("{table}");
-        if let Ok(path) = std::env::var("FLOOD_REPORT") {
-            let rows: Vec<Value> = self.rows.iter().map(Row::json).collect();
-            let report = json!({ "connections": self.connections, "rows": rows });
-            if let Some(folder) = std::path::Path::new(&path).parent() {
-                std::fs::create_dir_all(folder).unwrap();
-            }
-            std::fs::write(&path, format!("{report:#}\n")).unwrap();
-            println!("written to {path}");
         }
     }
 }
