@@ -3,6 +3,8 @@
 use prost::Message as _;
 use std::{env, error::Error, fs, path::PathBuf};
 
+/// The operators' own package, which callers' reflection does not list.
+const ADMIN: &str = "tallystick/admin/v1/admin.proto";
 const FILES: [&str; 5] = [
     "tallystick/v1/types.proto",
     "tallystick/v1/accounts.proto",
@@ -19,6 +21,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .codec_path("crate::codec::StrictCodec")
         .extern_path(".tallystick.v1.BatchResult", "crate::batch_result::BatchResult")
         .compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .codec_path("crate::codec::StrictCodec")
+        .compile_fds(protox::compile([ADMIN], ["."])?)?;
+    println!("cargo:rerun-if-changed={ADMIN}");
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }

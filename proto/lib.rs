@@ -1,4 +1,4 @@
-//! Owns: the messages and services of package `tallystick.v1`, generated from the files beside this one, but for
+//! Owns: the messages and services of packages `tallystick.v1` and `tallystick.admin.v1`, generated from the files beside this one, but for
 //! `BatchResult`.
 //! Never: a rule about money; the `.proto` comments are the API reference and the rules live in `src/core`.
 
@@ -12,6 +12,12 @@ pub use codec::StrictCodec;
 pub mod v1 {
     pub use crate::batch_result::BatchResult;
     tonic::include_proto!("tallystick.v1");
+}
+
+/// Holds every message, client and server of `tallystick.admin.v1`, which the operators' listener serves.
+#[allow(missing_docs, clippy::all)]
+pub mod admin {
+    tonic::include_proto!("tallystick.admin.v1");
 }
 
 /// Holds the encoded `FileDescriptorSet`, which the reflection service serves.

@@ -20,7 +20,8 @@ pub enum Exit {
     NeverSeen = 13,
     /// The command line, the configuration or an input file cannot be used. Starting again as it is will not help.
     Usage = 64,
-    /// The data folder is damaged, or says what the rules do not. Nothing was repaired; a person must look.
+    /// The data folder or the backup is damaged, is a newer build's, or says what the rules do not. Nothing was repaired; a
+    /// person must look.
     Corrupt = 65,
     /// The disk refused or failed. What was acknowledged is kept; start again once there is room.
     Storage = 74,
@@ -53,7 +54,7 @@ Exit codes:
   12  no answer now: the same command with the same --key tells what became of it
   13  looked up and never seen
   64  the command line, the configuration or an input file cannot be used
-  65  the data folder is damaged, or says what the rules do not
+  65  the data folder or the backup is damaged, is a newer build's, or says what the rules do not
   74  the journal cannot be written, or the disk failed
   75  the data folder is in use by another process";
 }

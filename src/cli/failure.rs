@@ -41,6 +41,13 @@ pub(crate) enum Failure {
     Storage(StorageFault),
     /// The journal says what the rules do not.
     Unsound(String),
+    /// What was asked for cannot be had, and asking again will not help.
+    Refused {
+        /// What was tried.
+        doing: &'static str,
+        /// Why not, and what would do.
+        why: String,
+    },
     /// Something else failed.
     Failed {
         /// What was tried.
@@ -78,8 +85,11 @@ impl Failure {
             Self::Usage { .. } | Self::Input(_) => Exit::Usage,
             Self::Call { error, .. } => call_exit(error),
             Self::Answer { .. } | Self::Failed { .. } => Exit::Failed,
+            Self::Refused { .. } => Exit::Refused,
             Self::Storage(StorageFault::Io(_)) => Exit::Storage,
-            Self::Storage(StorageFault::Corrupt { .. }) | Self::Unsound(_) => Exit::Corrupt,
+            Self::Storage(StorageFault::Corrupt { .. } | StorageFault::Newer { .. }) | Self::Unsound(_) => {
+                Exit::Corrupt
+            }
             Self::Storage(StorageFault::InUse(_)) => Exit::InUse,
         }
     }
@@ -111,6 +121,7 @@ fn call_exit(error: &ClientError) -> Exit {
             Exit::Unavailable
         }
         ClientError::Refused { refusal, .. } => refusal_exit(*refusal),
+        damaged if damaged.is_damage() => Exit::Corrupt,
         ClientError::Status { .. } if error.may_retry() => Exit::Unavailable,
         ClientError::Status { .. } if error.happened() == Happened::No => Exit::Refused,
         ClientError::Status { .. } | ClientError::Contradiction { .. } | ClientError::WriterStopped => {
@@ -180,7 +191,7 @@ impl fmt::Display for Failure {
             }
             Self::Storage(fault) => fault.fmt(f),
             Self::Unsound(text) => f.write_str(text),
-            Self::Failed { doing, why } => write!(f, "cannot {doing}: {why}"),
+            Self::Refused { doing, why } | Self::Failed { doing, why } => write!(f, "cannot {doing}: {why}"),
         }
     }
 }
@@ -260,12 +271,17 @@ mod tests {
         let table = [
             (Failure::Storage(StorageFault::Io("full".into())), Exit::Storage),
             (Failure::Storage(corrupt), Exit::Corrupt),
+            (
+                Failure::Storage(StorageFault::Newer { place: "FORMAT".into(), found: 9, known: 2 }),
+                Exit::Corrupt,
+            ),
             (Failure::Storage(StorageFault::InUse("/d".into())), Exit::InUse),
             (Failure::Unsound("record 7".into()), Exit::Corrupt),
             (Failure::usage("AMOUNT", "x", "must be"), Exit::Usage),
             (Failure::Input("row 2".into()), Exit::Usage),
             (Failure::Answer { doing: "pay", missing: "decision" }, Exit::Failed),
             (Failure::Failed { doing: "draw", why: "none".into() }, Exit::Failed),
+            (Failure::Refused { doing: "back up", why: "gone".into() }, Exit::Refused),
         ];
         for (failure, exit) in table {
             assert_eq!(failure.exit(), exit, "{failure}");

@@ -45,7 +45,7 @@ impl Default for ClientOptions {
 /// *Cost*: a clone shares the connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    channel: Channel,
+    pub(crate) channel: Channel,
     pub(crate) options: ClientOptions,
 }
 

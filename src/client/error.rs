@@ -122,6 +122,12 @@ impl ClientError {
         }
     }
 
+    /// Returns whether the server found its own data damaged.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Status { code: Code::DataLoss, .. })
+    }
+
     pub(crate) fn contradiction(message: impl Into<String>) -> Self {
         Self::Contradiction { message: message.into() }
     }

@@ -18,6 +18,7 @@
 //! ```
 
 mod backoff;
+mod backup;
 mod calls;
 mod channel;
 mod error;
@@ -32,10 +33,11 @@ pub mod fake;
 #[cfg(test)]
 mod tests;
 
+pub use backup::BackupStream;
 pub use channel::{Client, ClientOptions};
 pub use error::{ClientError, Happened};
 pub use ids::{PayeeId, SessionId};
 pub use stopwatch::Stopwatch;
 pub use tally::{Difference, Notch, Tally, Unit};
-pub use tallystick_proto::v1;
+pub use tallystick_proto::{admin, v1};
 pub use writer::{Answer, Debit, Ticket, Writer, WriterOptions};

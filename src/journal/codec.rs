@@ -73,6 +73,15 @@ pub(crate) fn verify(bytes: &[u8]) -> Result<(), Damage> {
     }
 }
 
+/// Says kind, version and the newest known version of the record at the front of `bytes`, if its check holds and this build
+/// is too old for it; a kind that is not known has version zero here.
+pub(crate) fn newer(bytes: &[u8]) -> Option<(u8, u8, u8)> {
+    let (covered, _) = frame(bytes).ok()?;
+    let &[_, _, kind, found, ..] = covered else { return None };
+    let known = if body::is_known(kind) { body::version(kind) } else { 0 };
+    (found > known && verify(bytes).is_ok()).then_some((kind, found, known))
+}
+
 /// Shows the record at the front of `bytes`, whatever its check is. Returns how many bytes it takes.
 /// *Errors*: as `decode`, but for the check.
 pub(crate) fn visit<'a>(bytes: &'a [u8], visit: impl FnOnce(&Stamp, Record<'a>)) -> Result<usize, Damage> {

@@ -113,17 +113,20 @@ impl<'a> GroupView<'a> {
         if magic != MAGIC {
             return Err(corrupt("these bytes are no group".into()));
         }
-        if version != VERSION || zero != 0 {
-            return Err(corrupt(format!(
-                "format version {version} is newer than {VERSION}, the newest known here"
-            )));
-        }
         let computed = check(bytes.get(..CHECKED_BYTES).unwrap_or_default(), group.body);
         if computed != group.check {
             return Err(corrupt(format!(
                 "its checksum is {computed:016x} and should be {:016x}",
                 group.check
             )));
+        }
+        // After the checksum, so that a flipped bit is not taken for a newer build: every version begins with these fields.
+        if version > VERSION {
+            let place = format!("journal group at seq {key}");
+            return Err(StorageFault::Newer { place, found: version.into(), known: VERSION.into() });
+        }
+        if version != VERSION || zero != 0 {
+            return Err(corrupt(format!("there is no format version {version} with flags {zero}")));
         }
         if group.first_seq != key || group.count == 0 {
             return Err(corrupt(format!(
@@ -144,12 +147,27 @@ impl<'a> GroupView<'a> {
         self.body
     }
 
+    /// Makes a group of its records up to `seq`, which is one of them, after the same group before.
+    /// *Errors*: `Corrupt`, naming the record without an end.
+    pub fn cut(&self, seq: u64) -> Result<Vec<u8>, StorageFault> {
+        let (mut writer, mut len) = (GroupWriter::default(), 0);
+        self.outlines(|at, outline| {
+            if at <= seq {
+                len += usize::from(outline.len);
+            }
+        })?;
+        let count = u32::try_from(seq - self.first_seq + 1).unwrap_or(self.count).min(self.count);
+        writer.begin(self.first_seq);
+        writer.push(self.body.get(..len).unwrap_or_default(), count);
+        Ok(writer.finish(self.previous).0.to_vec())
+    }
+
     /// Visits the records in order. *Errors*: `Corrupt`, naming the seq.
     pub fn records(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
         self.walk(|seq, rest| {
             let read = codec::verify(rest)
                 .and_then(|()| codec::visit(rest, |stamp, record| visit(seq, stamp, &record)));
-            read.map_err(|damage| damaged(seq, damage))
+            read.map_err(|damage| damaged(seq, rest, damage))
         })
     }
 
@@ -159,14 +177,14 @@ impl<'a> GroupView<'a> {
     pub fn skim(&self, mut visit: impl FnMut(u64, &Stamp, &Record<'a>)) -> Result<(), StorageFault> {
         self.walk(|seq, rest| {
             let read = codec::visit(rest, |stamp, record| visit(seq, stamp, &record));
-            read.map_err(|damage| damaged(seq, damage))
+            read.map_err(|damage| damaged(seq, rest, damage))
         })
     }
 
     /// Visits the records in order, without reading them. *Errors*: `Corrupt`, naming the seq.
     pub fn outlines(&self, mut visit: impl FnMut(u64, Outline)) -> Result<(), StorageFault> {
         self.walk(|seq, rest| {
-            let outline = codec::outline(rest).map_err(|damage| damaged(seq, damage))?;
+            let outline = codec::outline(rest).map_err(|damage| damaged(seq, rest, damage))?;
             visit(seq, outline);
             Ok(outline.len.into())
         })
@@ -190,13 +208,20 @@ impl<'a> GroupView<'a> {
     }
 }
 
-fn damaged(seq: u64, damage: Damage) -> StorageFault {
-    StorageFault::Corrupt { place: format!("journal record {seq}"), finding: damage.to_string() }
+fn damaged(seq: u64, bytes: &[u8], damage: Damage) -> StorageFault {
+    match codec::newer(bytes) {
+        Some((kind, found, known)) => StorageFault::Newer {
+            place: format!("journal record {seq}, of kind {kind},"),
+            found: found.into(),
+            known: known.into(),
+        },
+        None => StorageFault::Corrupt { place: format!("journal record {seq}"), finding: damage.to_string() },
+    }
 }
 
 /// Reads the record with this seq, which `GroupView::outlines` found. *Errors*: `Corrupt`, naming the seq.
 pub fn read_record(seq: u64, bytes: &[u8]) -> Result<(Stamp, Record<'_>), StorageFault> {
-    let (stamp, record, _) = codec::decode(bytes).map_err(|damage| damaged(seq, damage))?;
+    let (stamp, record, _) = codec::decode(bytes).map_err(|damage| damaged(seq, bytes, damage))?;
     Ok((stamp, record))
 }
 
@@ -311,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_a_break_and_a_newer_format_are_told_apart() {
+    fn a_gap_and_a_break_are_told_apart() {
         let (first, check) = group(1, 2, 0);
         let mut chain = Chain::default();
         chain.accept(&GroupView::parse(1, &first).unwrap()).unwrap();
@@ -321,8 +346,67 @@ mod tests {
         let (fork, _) = group(3, 1, check ^ 1);
         let text = chain.accept(&GroupView::parse(3, &fork).unwrap()).unwrap_err().to_string();
         assert!(text.contains("the group before"), "{text}");
-        let (mut newer, _) = group(3, 1, check);
-        newer[4] = 2;
-        assert!(GroupView::parse(3, &newer).unwrap_err().to_string().contains("newer"));
+    }
+
+    /// Changes a group's header, and makes its checksum hold again.
+    fn changed(change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+        let (mut bytes, _) = group(3, 1, 7);
+        change(&mut bytes);
+        let sum = check(&bytes[..CHECKED_BYTES], &bytes[HEADER_BYTES..]);
+        bytes[32..40].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_newer_version_is_told_from_damage() {
+        let newer = changed(|bytes| bytes[4] = 2);
+        let fault = GroupView::parse(3, &newer).unwrap_err();
+        let place = "journal group at seq 3".to_owned();
+        assert_eq!(fault, StorageFault::Newer { place, found: 2, known: 1 });
+        let text = fault.to_string();
+        assert!(text.contains("format version 2, newer than 1"), "{text}");
+        for odd in [changed(|bytes| bytes[4] = 0), changed(|bytes| bytes[6] = 1)] {
+            assert!(matches!(GroupView::parse(3, &odd), Err(StorageFault::Corrupt { .. })));
+        }
+        let (mut flipped, _) = group(3, 1, 7);
+        flipped[4] = 3;
+        assert!(matches!(GroupView::parse(3, &flipped), Err(StorageFault::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_record_of_a_newer_version_or_an_unknown_kind_is_told_from_damage() {
+        for (at, value, found, known) in [(3, 9, 9, 1), (2, 250, 1, 0)] {
+            let stamp = Stamp { partition: 0, at: Time::from_ns(1), actor: 0 };
+            let mut bytes = Vec::new();
+            codec::encode(&stamp, &Record::OutboxDelivered(OutboxDelivered { through: 5 }), &mut bytes);
+            bytes[at] = value;
+            let end = bytes.len() - 4;
+            let sum = xxh3_64(&bytes[..end]).to_le_bytes();
+            bytes[end..].copy_from_slice(&sum[..4]);
+            let mut writer = GroupWriter::default();
+            writer.begin(7);
+            writer.push(&bytes, 1);
+            let (bytes, _) = writer.finish(0);
+            let fault = GroupView::parse(7, bytes).unwrap().records(|_, _, _| panic!("shown")).unwrap_err();
+            assert!(
+                matches!(&fault, StorageFault::Newer { place, found: f, known: k }
+                    if place.starts_with("journal record 7") && (*f, *k) == (found, known)),
+                "{fault:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_group_is_cut_to_a_group() {
+        let (bytes, whole) = group(7, 3, 5);
+        let view = GroupView::parse(7, &bytes).unwrap();
+        for last in 7..=9 {
+            let cut = view.cut(last).unwrap();
+            let cut = GroupView::parse(7, &cut).unwrap();
+            assert_eq!((cut.last_seq(), cut.previous, cut.check == whole), (last, 5, last == 9));
+            let mut seqs = Vec::new();
+            cut.records(|seq, _, _| seqs.push(seq)).unwrap();
+            assert!(seqs.into_iter().eq(7..=last));
+        }
     }
 }

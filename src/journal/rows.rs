@@ -14,6 +14,10 @@ use tallystick_core::{
     settlement::Settlement,
 };
 
+/// Counts the versions of all shapes together: whatever is made of encoded rows compares only within one. Raised with the
+/// version of any of them.
+pub const SHAPES: u32 = 2;
+
 /// Returns the number of the table a row belongs to. The numbers are stored. Places: 7 tokens, 8 holds, 9 approvals.
 pub fn table(row: &RowValue) -> u8 {
     match row {
@@ -47,9 +51,11 @@ fn whole<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, StorageFaul
 fn split<'a>(newest: u8, bytes: &'a [u8], what: &str) -> Result<(u8, &'a [u8]), StorageFault> {
     match bytes.split_first() {
         Some((0, _)) => Err(corrupt(what, "there is no format version 0".into())),
-        Some((version, _)) if *version > newest => {
-            Err(corrupt(what, format!("format version {version} is newer than {newest}")))
-        }
+        Some((version, _)) if *version > newest => Err(StorageFault::Newer {
+            place: format!("checkpoint {what}"),
+            found: (*version).into(),
+            known: newest.into(),
+        }),
         Some((version, rest)) => Ok((*version, rest)),
         None => Err(corrupt(what, "no bytes".into())),
     }

@@ -24,6 +24,15 @@ pub enum StorageFault {
         /// Says what was expected and what was found.
         finding: String,
     },
+    /// A newer build wrote this. Nothing is wrong with it; this build cannot know what it says.
+    Newer {
+        /// Names the place as closely as it is known.
+        place: String,
+        /// The version that it has.
+        found: u32,
+        /// The newest version that this build reads; zero where it knows nothing of the kind.
+        known: u32,
+    },
     /// Another process has the data folder open.
     InUse(String),
 }
@@ -33,6 +42,11 @@ impl fmt::Display for StorageFault {
         match self {
             Self::Io(text) => write!(f, "storage failed: {text}"),
             Self::Corrupt { place, finding } => write!(f, "corrupt data at {place}: {finding}"),
+            Self::Newer { place, found, known } => write!(
+                f,
+                "{place} has format version {found}, newer than {known}, the newest that this build reads: use the build \
+                 that wrote it"
+            ),
             Self::InUse(text) => write!(f, "the data folder is in use by another process: {text}"),
         }
     }

@@ -54,6 +54,10 @@ impl Kind {
         value: &'a [u8],
         read: impl FnOnce(&mut Take<'a>) -> Result<T, Damage>,
     ) -> Result<T, StorageFault> {
+        if let Some(found) = value.first().filter(|found| **found > self.version) {
+            let (place, known) = (format!("projection {}", self.name), self.version.into());
+            return Err(StorageFault::Newer { place, found: (*found).into(), known });
+        }
         let mut take = Take::new(value);
         let whole = || {
             if take.u8("version")? != self.version {

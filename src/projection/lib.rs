@@ -17,7 +17,7 @@ mod settled;
 mod shared;
 
 pub use follower::{Events, Follower, Options, Parts, Silent, Step, Stepped};
-pub use kind::chunk::By;
+pub use kind::{chunk::By, head::cursor_of};
 pub use list::{Listed, Page};
 pub use lookup::{DebitInfo, Lookup, Lookups};
 pub use run::Following;

@@ -83,7 +83,7 @@ impl ServeFault {
 fn storage(fault: &StorageFault) -> Exit {
     match fault {
         StorageFault::Io(_) => Exit::Storage,
-        StorageFault::Corrupt { .. } => Exit::Corrupt,
+        StorageFault::Corrupt { .. } | StorageFault::Newer { .. } => Exit::Corrupt,
         StorageFault::InUse(_) => Exit::InUse,
     }
 }
@@ -98,6 +98,7 @@ mod tests {
         let table = [
             (StorageFault::Io("full".into()), 74),
             (corrupt.clone(), 65),
+            (StorageFault::Newer { place: "FORMAT".into(), found: 9, known: 2 }, 65),
             (StorageFault::InUse("/d".into()), 75),
         ];
         for (fault, code) in table {

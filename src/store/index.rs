@@ -4,6 +4,7 @@
 mod checkpoints;
 mod options;
 mod projection;
+mod snapshot;
 mod tables;
 
 use std::{

@@ -29,8 +29,33 @@ pub struct RocksJournal {
     path: PathBuf,
     durability: Durability,
     tail: Mutex<Tail>,
+    /// How many hold the journal's beginning; nothing is given back meanwhile.
+    holds: Mutex<u32>,
     /// Absent when it was opened for reading. After `db`, which must be closed before files are put back.
     opening: Option<Arc<Opening>>,
+}
+
+/// Keeps the journal's beginning from being given back, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Hold<'a>(&'a Mutex<u32>);
+
+impl<'a> Hold<'a> {
+    fn new(holds: &'a Mutex<u32>) -> Self {
+        // A step of `trim` that is under way ends first.
+        *counted(holds) += 1;
+        Self(holds)
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        *counted(self.0) -= 1;
+    }
+}
+
+fn counted(holds: &Mutex<u32>) -> MutexGuard<'_, u32> {
+    // A count is right whoever panicked meanwhile.
+    holds.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the writer knows.
@@ -65,6 +90,7 @@ impl RocksJournal {
             durability: options.durability,
             tail: Mutex::new(Tail { last, poison: None }),
             opening: Some(opening),
+            holds: Mutex::default(),
         })
     }
 
@@ -78,12 +104,24 @@ impl RocksJournal {
         // An append would be refused by RocksDB, too; it is not tried.
         let tail = Tail { last: key::last(&db)?, poison: Some("it was opened for reading".to_owned()) };
         let durability = options.durability;
-        Ok(Self { db, path: path.to_owned(), durability, tail: Mutex::new(tail), opening: None })
+        let tail = Mutex::new(tail);
+        Ok(Self { db, path: path.to_owned(), durability, tail, holds: Mutex::default(), opening: None })
     }
 
     /// Tells whether there is no group at all.
     pub(crate) fn is_empty(&self) -> Result<bool, StorageFault> {
         Ok(key::last(&self.db)?.is_none())
+    }
+
+    /// Keeps the journal's beginning from being given back, as long as what is returned lives. *Cost*: space.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        Hold::new(&self.holds)
+    }
+
+    /// Makes all that was appended survive a power cut, whatever `durability` says.
+    pub(crate) fn flush(&self) -> Result<(), StorageFault> {
+        let flushed = self.db.flush_wal(true).and_then(|()| self.db.flush());
+        flushed.map_err(|error| fault::from_rocks(PLACE, error))
     }
 
     /// Waits until the file writes and moves that are under way have ended; for tests and measurements.
@@ -160,7 +198,9 @@ impl Journal for RocksJournal {
     }
 
     fn trim(&self, before_seq: u64) -> Result<TrimStep, StorageFault> {
-        trim::step(&self.db, before_seq)
+        // ORDER: the count stays locked during the step, so that whoever begins to hold finds nothing under way.
+        let holds = counted(&self.holds);
+        if *holds > 0 { Ok(TrimStep::Done) } else { trim::step(&self.db, before_seq) }
     }
 
     fn durability(&self) -> Durability {

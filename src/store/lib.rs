@@ -2,6 +2,7 @@
 //! RocksDB option is set to and why.
 //! Never: tonic, tokio, a clock; what the bytes of a group, a row or a settlement mean; deciding anything about money.
 
+pub mod backup;
 mod fault;
 mod folder;
 mod format;
@@ -14,6 +15,7 @@ mod manifest;
 mod opening;
 mod options;
 mod reader;
+mod restored;
 mod sealed;
 mod store;
 
@@ -22,4 +24,4 @@ pub use index::RocksIndex;
 pub use journal::RocksJournal;
 pub use options::StoreOptions;
 pub use reader::StoreReader;
-pub use store::Store;
+pub use store::{Store, WeakStore};

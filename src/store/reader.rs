@@ -10,13 +10,22 @@ use std::{
 use rustix::fs::{FlockOperation, fcntl_lock};
 use tallystick_journal::{Checkpoints as _, Floor, Journal as _, StorageFault, Visit};
 
-use crate::{StoreOptions, fault, format, index::RocksIndex, journal::RocksJournal};
+use crate::{
+    StoreOptions,
+    backup::{self, Copied, CopyFault, VisitPiece},
+    fault,
+    format::{self, Format},
+    index::RocksIndex,
+    journal::RocksJournal,
+    restored,
+};
 
 /// Reads a data folder.
 #[derive(Debug)]
 pub struct StoreReader {
     journal: RocksJournal,
     index: RocksIndex,
+    restored: Vec<Floor>,
     /// Held as long as this lives: whoever wants to write waits for it.
     _locks: Vec<File>,
 }
@@ -26,6 +35,12 @@ impl StoreReader {
     ///
     /// *Errors*: as `Store::open`; and `Io` for a folder that is none, since nothing is created here.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StorageFault> {
+        backup::check_finished(root.as_ref())?;
+        Self::open_draft(root)
+    }
+
+    /// Opens a data folder that may not be whole.
+    pub fn open_draft(root: impl AsRef<Path>) -> Result<Self, StorageFault> {
         let root = root.as_ref();
         let (journal, index) = (root.join("journal"), root.join("index"));
         if !journal.is_dir() || !index.is_dir() {
@@ -35,13 +50,24 @@ impl StoreReader {
         // ORDER: locks before anything is read, so that what is read stays as it is.
         let locks = [&journal, &index].into_iter().filter_map(|folder| lock(folder).transpose());
         let locks = locks.collect::<Result<_, _>>()?;
-        let has_format = format::check(root)?;
+        let found = format::check(root)?;
         let options = StoreOptions::default();
         let journal = RocksJournal::open_read_only(&journal, &options)?;
-        if !has_format && !journal.is_empty()? {
+        if found == Format::Missing && !journal.is_empty()? {
             return Err(format::missing(root));
         }
-        Ok(Self { journal, index: RocksIndex::open_read_only(&index, &options)?, _locks: locks })
+        let restored = restored::read(root)?;
+        Ok(Self { journal, index: RocksIndex::open_read_only(&index, &options)?, restored, _locks: locks })
+    }
+
+    /// Says where the journal was put back from a backup, as `Store::restored`.
+    pub fn restored(&self) -> &[Floor] {
+        &self.restored
+    }
+
+    /// Copies all of the folder, or what came after `after`.
+    pub fn copy(&self, after: Option<Floor>, visit: &mut VisitPiece<'_>) -> Result<Copied, CopyFault> {
+        backup::copy((&self.journal, &self.index), after, &|| u64::MAX, visit)
     }
 
     /// Visits groups as `Journal::read` does.

@@ -73,6 +73,10 @@ impl Seal {
             );
             return Err(self.corrupt(&place(), finding));
         }
+        if version > self.version {
+            let place = format!("{} {}", self.name, place());
+            return Err(StorageFault::Newer { place, found: version.into(), known: self.version.into() });
+        }
         if version != self.version {
             let finding = format!(
                 "expected version {}, found version {version}, whose checksum is right",
@@ -164,11 +168,11 @@ mod tests {
         assert!(open(&SEAL, b"there", &stored).is_err());
         assert!(open(&Seal { kind: 8, ..SEAL }, b"here", &stored).is_err());
         let newer = Seal { version: 2, ..SEAL }.seal(b"here", &[b"value"]);
-        let fault = open(&SEAL, b"here", &newer).unwrap_err().to_string();
-        assert_eq!(
-            fault,
-            "corrupt data at probe 7: expected version 1, found version 2, whose checksum is right"
-        );
+        let fault = open(&SEAL, b"here", &newer).unwrap_err();
+        assert_eq!(fault, StorageFault::Newer { place: "probe 7".into(), found: 2, known: 1 });
+        let none = Seal { version: 0, ..SEAL }.seal(b"here", &[b"value"]);
+        let fault = open(&SEAL, b"here", &none).unwrap_err().to_string();
+        assert!(fault.ends_with("expected version 1, found version 0, whose checksum is right"), "{fault}");
     }
 
     #[test]

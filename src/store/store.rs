@@ -1,17 +1,46 @@
 //! Owns: a data folder: `journal` and `index`, each a RocksDB instance, and the FORMAT file beside them.
 //! Never: a third instance; anything that outlives the folder's lock.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Weak},
+};
 
-use tallystick_journal::StorageFault;
+use tallystick_journal::{Floor, StorageFault};
 
-use crate::{StoreOptions, folder, format, index::RocksIndex, journal::RocksJournal, opening::Opening};
+use crate::{
+    StoreOptions,
+    backup::{self, Copied, CopyFault, VisitPiece},
+    folder,
+    format::{self, Format},
+    index::RocksIndex,
+    journal::RocksJournal,
+    opening::Opening,
+    restored,
+};
 
-/// Is an open data folder.
-#[derive(Debug)]
+/// Is an open data folder. *Cost*: a clone shares it; it is closed with the last one.
+#[derive(Debug, Clone)]
 pub struct Store {
     journal: Arc<RocksJournal>,
     index: Arc<RocksIndex>,
+    restored: Vec<Floor>,
+}
+
+/// Is an open data folder that it does not keep open.
+#[derive(Debug)]
+pub struct WeakStore {
+    journal: Weak<RocksJournal>,
+    index: Weak<RocksIndex>,
+    restored: Vec<Floor>,
+}
+
+impl WeakStore {
+    /// Returns the store, unless it is closed.
+    pub fn upgrade(&self) -> Option<Store> {
+        let (journal, index) = (self.journal.upgrade()?, self.index.upgrade()?);
+        Some(Store { journal, index, restored: self.restored.clone() })
+    }
 }
 
 impl Store {
@@ -20,24 +49,59 @@ impl Store {
     /// A write that never returned, torn off at the end of a log, is cut. Any other damage is refused. Until something is
     /// appended or stored, closing it leaves the folder as it was: see `opening`.
     ///
-    /// *Errors*: `InUse` when this or another process has it open; `Corrupt` for damage, for a folder that a newer build
-    /// wrote, and for one that lost its FORMAT file; `Io` for the rest.
+    /// *Errors*: `InUse` when this or another process has it open; `Newer` for a folder that a newer build wrote; `Corrupt`
+    /// for damage, and for one that lost its FORMAT file; `Io` for the rest.
     pub fn open(root: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StorageFault> {
+        backup::check_finished(root.as_ref())?;
+        Self::open_draft(root, options)
+    }
+
+    /// Opens a data folder that may not be whole.
+    pub(crate) fn open_draft(root: impl AsRef<Path>, options: StoreOptions) -> Result<Self, StorageFault> {
         let root = root.as_ref();
         folder::create(root)?;
-        let has_format = format::check(root)?;
+        let found = format::check(root)?;
         // Two instances, so that a stall of the index (compaction, a large checkpoint) cannot hold up a decision.
         let opening = Arc::new(Opening::begin(root)?);
-        let journal = RocksJournal::open(&root.join("journal"), &options, Arc::clone(&opening))?;
-        let index = RocksIndex::open(&root.join("index"), &options, opening)?;
-        if !has_format {
+        // ORDER: the index first, so that an older folder becomes one of this format before the journal is open: opening
+        // that writes what an older build cannot read.
+        let index = RocksIndex::open(&root.join("index"), &options, Arc::clone(&opening))?;
+        if found == Format::Older {
+            format::write(root)?;
+        }
+        let journal = RocksJournal::open(&root.join("journal"), &options, opening)?;
+        if found == Format::Missing {
             // ORDER: after both are open, so that their locks keep others out; before anything can be written.
             if !journal.is_empty()? {
                 return Err(format::missing(root));
             }
             format::write(root)?;
         }
-        Ok(Self { journal: Arc::new(journal), index: Arc::new(index) })
+        let restored = restored::read(root)?;
+        Ok(Self { journal: Arc::new(journal), index: Arc::new(index), restored })
+    }
+
+    /// Returns what finds the folder as long as somebody else keeps it open.
+    pub fn downgrade(&self) -> WeakStore {
+        let (journal, index) = (Arc::downgrade(&self.journal), Arc::downgrade(&self.index));
+        WeakStore { journal, index, restored: self.restored.clone() }
+    }
+
+    /// Says where the journal was put back from a backup, each time: the last group that was kept.
+    pub fn restored(&self) -> &[Floor] {
+        &self.restored
+    }
+
+    /// Copies all of the folder as of one seq, or what came after `after`, while it is served; as many copies at a time as
+    /// there are threads for. `durable` says how far the journal is durable: asked once, at the beginning. Nothing of the
+    /// journal is given back meanwhile.
+    pub fn copy(
+        &self,
+        after: Option<Floor>,
+        durable: &dyn Fn() -> u64,
+        visit: &mut VisitPiece<'_>,
+    ) -> Result<Copied, CopyFault> {
+        backup::copy((&self.journal, &self.index), after, durable, visit)
     }
 
     /// Gives the journal.

@@ -32,6 +32,11 @@ pub(super) const fn version(kind: u8) -> u8 {
     }
 }
 
+/// Returns whether a kind of record is one that `take` reads.
+pub(super) const fn is_known(kind: u8) -> bool {
+    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36 | 37 | DEBITED | 44..=46 | 50..=52)
+}
+
 pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
     match record {
         Record::Genesis(r) => {

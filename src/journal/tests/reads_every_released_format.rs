@@ -18,7 +18,7 @@ use tallystick_core::{
     session::{Mode, Session},
     table::Slot,
 };
-use tallystick_journal::{Chain, GroupView, rows};
+use tallystick_journal::{Chain, GroupView, StorageFault, rows};
 
 fn assert_tells(groups: &[Vec<u8>], story: &[Record<'_>]) {
     let (mut chain, mut seqs) = (Chain::default(), 0);
@@ -139,6 +139,12 @@ fn the_newest_fixtures_hold_what_is_new() {
     assert!(any(|row| row.writer_count() > 0) && any(|row| row.key_count() > 0), "answers");
 }
 
+/// Tells whether both versions are named.
+fn is_newer(fault: &StorageFault, version: u8) -> bool {
+    let text = format!("format version {version}, newer than {}", version - 1);
+    matches!(fault, StorageFault::Newer { .. }) && fault.to_string().contains(&text)
+}
+
 #[test]
 fn a_row_of_a_newer_version_or_with_a_piece_missing_is_refused() {
     let Cut { head, filing, rows } = cut(&mut lived(&second::story()));
@@ -148,8 +154,8 @@ fn a_row_of_a_newer_version_or_with_a_piece_missing_is_refused() {
         assert!(rows::decode_row(table, &bytes[..bytes.len() - 1]).is_err(), "{row:?}");
         assert!(rows::decode_row(table, &[bytes.clone(), vec![0]].concat()).is_err(), "{row:?}");
         bytes[0] += 1;
-        let text = rows::decode_row(table, &bytes).unwrap_err().to_string();
-        assert!(text.contains("newer"), "{text}");
+        let fault = rows::decode_row(table, &bytes).unwrap_err();
+        assert!(is_newer(&fault, bytes[0]), "{fault:?}");
         bytes[0] = 0;
         let text = rows::decode_row(table, &bytes).unwrap_err().to_string();
         assert!(text.contains("no format version 0"), "{text}");
@@ -157,12 +163,20 @@ fn a_row_of_a_newer_version_or_with_a_piece_missing_is_refused() {
     let bytes = rows::encode_head(&head);
     (0..bytes.len()).for_each(|len| assert!(rows::decode_head(&bytes[..len]).is_err(), "cut to {len}"));
     assert!([0, 7, 8, 9, 11].iter().all(|table| rows::decode_row(*table, &bytes).is_err()));
-    assert!(rows::decode_head(&[bytes, vec![0]].concat()).is_err(), "bytes after the end");
+    assert!(rows::decode_head(&[bytes.clone(), vec![0]].concat()).is_err(), "bytes after the end");
+    let fault = rows::decode_head(&[&[3], &bytes[1..]].concat()).unwrap_err();
+    assert!(is_newer(&fault, 3), "{fault:?}");
+    for settlement in &filing.settlements {
+        let bytes = rows::encode_settlement(settlement);
+        let fault = rows::decode_settlement(&[&[3], &bytes[1..]].concat()).unwrap_err();
+        assert!(is_newer(&fault, 3), "{fault:?}");
+    }
     for key in &filing.command_keys {
         let mut bytes = rows::encode_command_key(key);
         assert_eq!(rows::decode_command_key(&bytes).as_ref(), Ok(key));
         (0..bytes.len()).for_each(|len| assert!(rows::decode_command_key(&bytes[..len]).is_err(), "{len}"));
         bytes[0] = 3;
-        assert!(rows::decode_command_key(&bytes).is_err());
+        let fault = rows::decode_command_key(&bytes).unwrap_err();
+        assert!(is_newer(&fault, 3), "{fault:?}");
     }
 }

@@ -48,6 +48,14 @@ impl Head {
     }
 }
 
+/// Returns how far a stored projection has followed the journal, if this entry of it says so. *Errors*: `Corrupt`; `Newer`.
+pub fn cursor_of(table: u8, key: &[u8], value: &[u8]) -> Result<Option<u64>, StorageFault> {
+    if table != HEAD.table || !key.is_empty() {
+        return Ok(None);
+    }
+    Head::decode(value).map(|head| Some(head.cursor))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,6 +20,12 @@ pub(crate) fn encode_key(partition: u16, hash: [u8; HASH_BYTES]) -> [u8; KEY_BYT
     key
 }
 
+/// Decodes the key under which a partition's command is remembered.
+pub(crate) fn decode_key(key: &[u8]) -> Result<(u16, [u8; HASH_BYTES]), StorageFault> {
+    let [high, low, hash @ ..] = SEAL.key::<KEY_BYTES>(key)?;
+    Ok((u16::from_be_bytes([high, low]), hash))
+}
+
 /// Encodes what came of the command as it is stored.
 pub(crate) fn encode_value(partition: u16, hash: [u8; HASH_BYTES], encoded: &[u8]) -> Vec<u8> {
     SEAL.seal(&encode_key(partition, hash), &[encoded])
@@ -41,6 +47,7 @@ mod tests {
         fn round_trips(partition: u16, hash: [u8; 16], encoded: Vec<u8>) {
             let stored = encode_value(partition, hash, &encoded);
             prop_assert_eq!(decode(partition, hash, &stored).unwrap(), &encoded[..]);
+            prop_assert_eq!(decode_key(&encode_key(partition, hash)).unwrap(), (partition, hash));
         }
     }
 

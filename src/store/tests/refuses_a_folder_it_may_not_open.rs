@@ -5,8 +5,8 @@ mod fixture;
 use std::{env, fs, process::Command};
 
 use fixture::{append_all, open, small};
-use tallystick_journal::StorageFault;
-use tallystick_store::Store;
+use tallystick_journal::{Durability, StorageFault};
+use tallystick_store::{Store, StoreOptions, StoreReader};
 
 const OTHER: &str = "TALLYSTICK_STORE_TEST_OTHER_PROCESS";
 
@@ -47,9 +47,10 @@ fn refuses_a_second_open_in_another_process() {
 #[test]
 fn refuses_a_newer_store_format_before_touching_anything() {
     let root = tempfile::tempdir().unwrap();
-    fs::write(root.path().join("FORMAT"), "tallystick store format 2\n").unwrap();
+    fs::write(root.path().join("FORMAT"), "tallystick store format 3\n").unwrap();
     let fault = Store::open(root.path(), small()).unwrap_err();
-    assert!(fault.to_string().contains("store format 2, newer than the 1 this build reads"), "{fault}");
+    assert!(matches!(fault, StorageFault::Newer { found: 3, known: 2, .. }), "{fault}");
+    assert!(fault.to_string().contains("format version 3, newer than 2"), "{fault}");
     assert!(!root.path().join("journal").exists());
 }
 
@@ -68,5 +69,30 @@ fn opens_a_folder_whose_first_open_was_cut_short() {
     drop(open(root.path(), small()));
     fs::remove_file(root.path().join("FORMAT")).unwrap();
     open(root.path(), small());
-    assert_eq!(fs::read_to_string(root.path().join("FORMAT")).unwrap(), "tallystick store format 1\n");
+    assert_eq!(fs::read_to_string(root.path().join("FORMAT")).unwrap(), "tallystick store format 2\n");
+}
+
+#[test]
+fn a_folder_of_the_format_before_becomes_one_of_this() {
+    let root = tempfile::tempdir().unwrap();
+    // In this mode logs only ever grow, as all did then.
+    append_all(&*open(root.path(), small()).journal(), 1..=5, 100);
+    let format = root.path().join("FORMAT");
+    fs::write(&format, "tallystick store format 1\n").unwrap();
+    StoreReader::open(root.path()).unwrap();
+    assert_eq!(fs::read_to_string(&format).unwrap(), "tallystick store format 1\n", "reading changed it");
+    let store = open(root.path(), StoreOptions::new(Durability::Fsync));
+    assert_eq!(fs::read_to_string(&format).unwrap(), "tallystick store format 2\n");
+    assert!(fixture::seqs(&*store.journal()).into_iter().eq(1..=5));
+    append_all(&*store.journal(), [6], 100);
+}
+
+#[test]
+fn a_folder_of_the_format_before_that_is_in_use_stays_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let _first = open(root.path(), small());
+    let format = root.path().join("FORMAT");
+    fs::write(&format, "tallystick store format 1\n").unwrap();
+    assert!(matches!(Store::open(root.path(), small()), Err(StorageFault::InUse(_))));
+    assert_eq!(fs::read_to_string(&format).unwrap(), "tallystick store format 1\n");
 }
