@@ -5,8 +5,8 @@ mod names;
 #[cfg(test)]
 mod tests;
 mod verify;
-mod words;
-mod world;
+pub(crate) mod words;
+pub(crate) mod world;
 
 use crate::{
     Failure,
@@ -45,15 +45,26 @@ pub(crate) struct Folder {
 
 impl Folder {
     fn open(&self) -> Result<StoreReader, Failure> {
-        if !is_data_folder(&self.data) {
-            let given = self.data.display().to_string();
+        Data(&self.data).open()
+    }
+}
+
+/// Is a data folder that may be one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Data<'a>(pub(crate) &'a Path);
+
+impl Data<'_> {
+    /// Opens it to be read. *Errors*: it is none; as `StoreReader::open`.
+    pub(crate) fn open(self) -> Result<StoreReader, Failure> {
+        if !is_data_folder(self.0) {
+            let given = self.0.display().to_string();
             return Err(Failure::usage(
                 "DATA_DIR",
                 &given,
                 "must be a data folder, with `journal` and `index` in it",
             ));
         }
-        StoreReader::open(&self.data).map_err(Failure::Storage)
+        StoreReader::open(self.0).map_err(Failure::Storage)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Owns: the command line but for `serve`, `demo` and `check-config`: what can be typed, what is said to people and to
 //! programs, and with which number the process ends. The `tallystick` binary takes [`Tools`] among its own commands.
-//! Never: decides anything about money; changes a data folder; ends the process.
+//! Never: decides anything about money; changes a data folder that is there; ends the process.
 
 mod account;
 mod advice;
+mod backup;
 mod desk;
 mod exit;
 mod failure;
@@ -16,6 +17,7 @@ mod moment;
 mod money;
 mod pay;
 mod payee;
+mod restore;
 mod screen;
 mod session;
 mod settlement;
@@ -66,6 +68,10 @@ pub enum Tools {
     Lookup(lookup::LookupArgs),
     /// Read a journal while no server has it open, and check every record of it.
     Journal(journal::JournalArgs),
+    /// Copy a data folder into a backup while a server serves it, or prove a backup.
+    Backup(backup::BackupArgs),
+    /// Make a data folder out of a backup, up to any seq or time that it covers.
+    Restore(restore::RestoreArgs),
     /// Write completions for a shell.
     Completions(shell::CompletionsArgs),
     /// Write the man page, or a man page for each command.
@@ -79,6 +85,8 @@ pub fn run(tool: Tools, surroundings: Surroundings) -> Exit {
     let json = tool.output().json;
     let done = match tool {
         Tools::Journal(args) => journal::run(args, surroundings.currency_text),
+        Tools::Backup(args) => backup::run(&args),
+        Tools::Restore(args) => restore::run(&args),
         Tools::Completions(args) => shell::completions(&args, surroundings.command),
         Tools::Man(args) => shell::man(&args, surroundings.command),
         online => ask(online),
@@ -112,7 +120,9 @@ async fn answer(tool: Tools) -> Result<Said, Failure> {
         Tools::Settle(args) => settlement::settle(args, &desk).await,
         Tools::Settlement(args) => settlement::run(args.command, &desk).await,
         Tools::Lookup(args) => lookup::run(args, &desk).await,
-        Tools::Journal(_) | Tools::Completions(_) | Tools::Man(_) => Ok(Said::nothing()),
+        Tools::Journal(_) | Tools::Backup(_) | Tools::Restore(_) | Tools::Completions(_) | Tools::Man(_) => {
+            Ok(Said::nothing())
+        }
     }
 }
 
@@ -129,13 +139,17 @@ impl Tools {
             Self::Settle(args) => &args.reach,
             Self::Settlement(args) => &args.reach,
             Self::Lookup(args) => &args.reach,
-            Self::Journal(_) | Self::Completions(_) | Self::Man(_) => return None,
+            Self::Journal(_) | Self::Backup(_) | Self::Restore(_) | Self::Completions(_) | Self::Man(_) => {
+                return None;
+            }
         })
     }
 
     fn output(&self) -> Output {
         match self {
             Self::Journal(args) => args.output,
+            Self::Backup(args) => args.output,
+            Self::Restore(args) => args.output,
             other => other.reach().map(|reach| reach.output).unwrap_or_default(),
         }
     }

@@ -24,6 +24,14 @@ pub(crate) fn read_instant(field: &str, text: &str) -> Result<prost_types::Times
     Ok(prost_types::Timestamp { seconds: instant.as_second(), nanos: instant.subsec_nanosecond() })
 }
 
+/// Reads an instant as nanoseconds since 1970. *Errors*: names the field and the rule.
+pub(crate) fn ns(field: &str, text: &str) -> Result<u64, Failure> {
+    let rule = "must be an instant after 1970, such as 2026-11-21T12:00:00Z";
+    let instant: Option<Timestamp> = text.parse().ok();
+    let ns = instant.and_then(|instant| u64::try_from(instant.as_nanosecond()).ok());
+    ns.ok_or_else(|| Failure::usage(field, text, rule))
+}
+
 /// Puts a span on the wire.
 pub(crate) fn to_wire(span: Duration) -> prost_types::Duration {
     // A span that was read fits; the fallback is a span that any server refuses.

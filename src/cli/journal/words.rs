@@ -74,7 +74,7 @@ pub(super) const KINDS: [&str; 24] = [
 ];
 
 /// Returns the name of a record's kind.
-pub(super) fn kind(record: &Record<'_>) -> &'static str {
+pub(crate) fn kind(record: &Record<'_>) -> &'static str {
     match record {
         Record::Genesis(_) => "genesis",
         Record::AccountCreated(_) => "account_created",

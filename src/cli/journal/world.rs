@@ -2,6 +2,7 @@
 //! applied, each difference named. Never: goes on after one; what follows a difference means nothing.
 
 use std::{
+    collections::BTreeMap,
     ops::ControlFlow,
     panic::{self, AssertUnwindSafe},
 };
@@ -10,32 +11,32 @@ use tallystick_journal::{StorageFault, rows};
 use tallystick_store::StoreReader;
 
 /// Decides a record again on the state that it met, and says what the rules see otherwise.
-pub(super) type Judge = fn(&Partition, &Stamp, &Record<'_>) -> Result<(), String>;
+pub(crate) type Judge = fn(&Partition, &Stamp, &Record<'_>) -> Result<(), String>;
 
 /// Judges by the rules of this build.
-pub(super) fn by_the_rules(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -> Result<(), String> {
+pub(crate) fn by_the_rules(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -> Result<(), String> {
     verify::decide_again(partition, stamp, record).map_err(|difference| difference.to_string())
 }
 
 /// Is every partition.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) partitions: Vec<Partition>,
+pub(crate) struct World {
+    pub(crate) partitions: Vec<Partition>,
     /// Up to here, no partition needs the journal.
-    pub(super) covered: u64,
+    pub(crate) covered: u64,
     touched: Vec<bool>,
 }
 
 impl World {
     /// Begins with nothing.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
         let touched = vec![false; partitions.len()];
         Self { partitions, covered: 0, touched }
     }
 
     /// Begins with the checkpoints. *Errors*: what does not fit, with its place.
-    pub(super) fn of_checkpoints(reader: &StoreReader) -> Result<Self, StorageFault> {
+    pub(crate) fn of_checkpoints(reader: &StoreReader) -> Result<Self, StorageFault> {
         let mut world = Self::empty();
         let (mut heads, mut covered) = (0_usize, u64::MAX);
         reader.heads(&mut |number, bytes| {
@@ -61,9 +62,28 @@ impl World {
         Ok(world)
     }
 
+    /// Returns a partition.
+    pub(crate) fn partition(&mut self, number: u16) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::from(number))
+    }
+
+    /// Checks that the books of each currency sum to zero. *Errors*: which do not.
+    pub(crate) fn check_books(&self) -> Result<(), String> {
+        let mut sums: BTreeMap<u16, i128> = BTreeMap::new();
+        for partition in &self.partitions {
+            for (currency, books) in partition.books().iter() {
+                *sums.entry(currency.number()).or_default() += books.iter().sum::<i128>();
+            }
+        }
+        match sums.iter().find(|(_, sum)| **sum != 0) {
+            Some((currency, _)) => Err(format!("the books of currency {currency} do not sum to zero")),
+            None => Ok(()),
+        }
+    }
+
     /// Judges one record and applies it. *Returns* whether it was new: a checkpoint may contain it already.
     /// *Errors*: what differs, or does not fit.
-    pub(super) fn step(
+    pub(crate) fn step(
         &mut self,
         (seq, stamp, record): (u64, &Stamp, &Record<'_>),
         judge: Judge,
@@ -87,7 +107,7 @@ impl World {
     }
 
     /// Checks the partitions that changed since the last time. *Errors*: which invariant does not hold, and where.
-    pub(super) fn check_touched(&mut self) -> Result<(), String> {
+    pub(crate) fn check_touched(&mut self) -> Result<(), String> {
         for (partition, touched) in self.partitions.iter().zip(&mut self.touched) {
             if std::mem::take(touched) {
                 check(partition)?;
@@ -97,7 +117,7 @@ impl World {
     }
 
     /// Checks every partition. *Errors*: as above.
-    pub(super) fn check_all(&self) -> Result<(), String> {
+    pub(crate) fn check_all(&self) -> Result<(), String> {
         self.partitions.iter().try_for_each(check)
     }
 }
@@ -119,10 +139,10 @@ fn apply(partition: &mut Partition, seq: u64, stamp: &Stamp, record: &Record<'_>
 }
 
 /// Keeps panics quiet as long as it lives: those of `apply` are findings, and told as such.
-pub(super) struct Quiet;
+pub(crate) struct Quiet;
 
 impl Quiet {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         panic::set_hook(Box::new(|_| {}));
         Self
     }

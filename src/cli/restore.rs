@@ -1,0 +1,184 @@
+//! Owns: `tallystick restore`: a new data folder out of a backup, up to any seq or time that the backup covers. Never: writes
+//! into a folder that has anything in it; leaves one that was not read back and replayed under its name.
+
+use crate::{
+    Failure,
+    backup::{Folder, Proven, compare, failed, replay, unjudged},
+    desk::{Output, Said},
+    fields::Fields,
+    moment,
+    screen::{facts, grouped},
+};
+use clap::Args;
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+use tallystick_client::Stopwatch;
+use tallystick_journal::GroupView;
+use tallystick_store::{
+    StoreReader,
+    backup::{Backup, Manifest, Piece, Restorer, is_vacant},
+};
+
+/// Takes `tallystick restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    from: Folder,
+    /// The data folder to make: new, or empty.
+    #[arg(value_name = "DATA_DIR")]
+    data: PathBuf,
+    /// The last record to keep, instead of all.
+    #[arg(long, value_name = "SEQ", conflicts_with = "to_time")]
+    to_seq: Option<u64>,
+    /// Keep up to the last record that was decided at or before this instant, such as 2026-11-21T12:00:00Z.
+    #[arg(long, value_name = "INSTANT")]
+    to_time: Option<String>,
+    /// Leave the index of debits that is in the backup out; the server derives it anew from the journal there is, and answers
+    /// look-ups of what came before that with INDEX_INCOMPLETE.
+    #[arg(long)]
+    without_index: bool,
+}
+
+pub(crate) fn run(args: &RestoreArgs) -> Result<Said, Failure> {
+    let since = Stopwatch::start();
+    let backup = args.from.open()?;
+    let manifest = backup.manifest();
+    if !is_vacant(&args.data).map_err(Failure::Storage)? {
+        let given = args.data.display().to_string();
+        return Err(Failure::usage("DATA_DIR", &given, "must be a new or an empty folder"));
+    }
+    let through_seq = through_seq(args, &backup)?;
+    let has_index = has_index(args, manifest, through_seq)?;
+    let storage = Failure::Storage;
+    let mut restorer = Restorer::begin(&args.data, through_seq).map_err(storage)?;
+    backup.pieces(&mut |piece| restorer.take(piece)).map_err(storage)?;
+    if !has_index {
+        restorer.forget_index().map_err(storage)?;
+    }
+    let earlier = manifest.restored.iter().filter(|at| at.seq <= through_seq).copied().collect();
+    let sealed = restorer.seal(earlier).map_err(storage)?;
+    let proven = read_back(sealed.path(), through_seq)?;
+    let is_compared = through_seq == manifest.last.seq && compare(manifest, &proven)?;
+    sealed.commit().map_err(storage)?;
+    let done = Done { manifest, proven, has_index, is_compared, took_ms: since.elapsed().as_millis() };
+    Ok(done.said(&args.data))
+}
+
+/// Finds the last seq to keep. *Errors*: one that the backup does not cover.
+fn through_seq(args: &RestoreArgs, backup: &Backup) -> Result<u64, Failure> {
+    let manifest = backup.manifest();
+    let (from, to) = (manifest.restorable_from(), manifest.last.seq);
+    if let Some(text) = &args.to_time {
+        return at_time(text, backup);
+    }
+    let seq = args.to_seq.unwrap_or(to);
+    if !(from..=to).contains(&seq) {
+        return Err(Failure::usage(
+            "--to-seq",
+            &seq.to_string(),
+            &format!("must be {from} to {to}: that is what the backup covers"),
+        ));
+    }
+    Ok(seq)
+}
+
+/// Finds the last record that was decided at or before an instant.
+fn at_time(text: &str, backup: &Backup) -> Result<u64, Failure> {
+    let manifest = backup.manifest();
+    let ns = moment::ns("--to-time", text)?;
+    let (earliest, latest) = (moment::from_ns(manifest.times.0), moment::from_ns(manifest.times.1));
+    let rule = format!("must be {earliest} to {latest}: that is what the backup covers");
+    let mut found = 0;
+    if ns <= manifest.times.1 {
+        let read = backup.groups(1, &mut |piece| {
+            if let Piece::Group { first_seq, value } = piece {
+                GroupView::parse(*first_seq, value)?.skim(|seq, stamp, _| {
+                    if stamp.at.ns() <= ns {
+                        found = seq;
+                    }
+                })?;
+            }
+            Ok(ControlFlow::Continue(()))
+        });
+        read.map_err(Failure::Storage)?;
+    }
+    if found < manifest.restorable_from() {
+        return Err(Failure::usage("--to-time", text, &rule));
+    }
+    Ok(found)
+}
+
+/// Tells whether the index in the backup can be kept. *Errors*: it goes further than what is kept, and nobody said to leave
+/// it out.
+fn has_index(args: &RestoreArgs, manifest: &Manifest, through_seq: u64) -> Result<bool, Failure> {
+    let Manifest { index_seq, first_seq, .. } = *manifest;
+    if index_seq <= through_seq || args.without_index {
+        return Ok(index_seq > 0 && !args.without_index);
+    }
+    let rule = format!(
+        "must lead to seq {index_seq} or later: so far goes the index of debits in this backup. With --without-index it is left \
+         out, and what came before seq {first_seq} cannot be looked up"
+    );
+    let given = args.to_time.clone().unwrap_or_else(|| through_seq.to_string());
+    Err(Failure::usage(if args.to_time.is_some() { "--to-time" } else { "--to-seq" }, &given, &rule))
+}
+
+fn read_back(data: &Path, last_seq: u64) -> Result<Proven, Failure> {
+    let reader = StoreReader::open_draft(data).map_err(Failure::Storage)?;
+    replay(last_seq, unjudged, |visit| reader.copy(None, visit).map(drop).map_err(failed))
+}
+
+/// Is what was restored.
+struct Done<'a> {
+    manifest: &'a Manifest,
+    proven: Proven,
+    has_index: bool,
+    is_compared: bool,
+    took_ms: u128,
+}
+
+impl Done<'_> {
+    fn said(&self, data: &Path) -> Said {
+        let Self { manifest, proven, has_index, is_compared, took_ms } = self;
+        let (last, lost) = (proven.last_seq, manifest.last.seq - proven.last_seq);
+        let look_ups = match (has_index, manifest.first_seq) {
+            (true, _) => "of everything: the index came with the backup".to_owned(),
+            (false, 1) => "of everything: the index is derived anew when the folder is served".to_owned(),
+            (false, first) => format!("from seq {first} on; INDEX_INCOMPLETE for what came before"),
+        };
+        let digest = match is_compared {
+            true => format!("{}, as when the backup was made", proven.digest),
+            false => proven.digest.to_string(),
+        };
+        let mut lines = vec![
+            ("data folder", data.display().to_string()),
+            ("contains", format!("seq {}", grouped(last))),
+            ("look-ups", look_ups),
+            ("replayed", format!("{} records, sound", grouped(proven.applied))),
+            ("digest", digest),
+            ("took", format!("{took_ms} ms")),
+        ];
+        if lost > 0 {
+            let text = format!(
+                "{} that were decided later are not in it: whoever heard of them must be told, and their seqs will be given again",
+                crate::screen::counted(lost, "record")
+            );
+            lines.insert(2, ("left out", text));
+        }
+        let json = Fields::new()
+            .text("data", &data.display().to_string())
+            .put("last_seq", last)
+            .put("left_out", lost)
+            .put("index_complete_from_seq", if *has_index { 1 } else { manifest.first_seq })
+            .put("replayed", proven.applied)
+            .put("digest", proven.digest.to_string())
+            .put("digest_compared", *is_compared)
+            .put("took_ms", u64::try_from(*took_ms).unwrap_or(u64::MAX))
+            .end();
+        Said::done(facts(&lines), json)
+    }
+}
