@@ -1,7 +1,8 @@
-//! Owns: the operations listener: `/metrics`, `/healthz`, `/readyz`, `/books`, on an address of its own, from before the
+//! Owns: the operations listener: `/metrics`, `/healthz`, `/readyz`, `/books` and the `Admin` service, on an address of its own, from before the
 //! past is read until all else is stopped. It only ever reads.
 //! Never: money that is not durable; anything that a caller of the service may change.
 
+mod archive;
 mod histogram;
 mod incoming;
 mod live;
@@ -14,6 +15,7 @@ mod scrape;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use archive::Archive;
 pub(crate) use live::Live;
 pub(crate) use metrics::{MeteredEvents, Metrics};
 
@@ -37,18 +39,30 @@ pub(crate) struct Ops {
     pub(crate) bell: JournalBell,
     /// The server, once it has read its past.
     live: OnceLock<Live>,
+    /// Its data folder, from then on.
+    archive: OnceLock<Archive>,
 }
 
 impl Ops {
     /// Knows a server that is still reading its past.
     pub(crate) fn new(metrics: Arc<Metrics>, readiness: Arc<Readiness>, bell: JournalBell) -> Arc<Self> {
-        Arc::new(Self { metrics, readiness, bell, live: OnceLock::new() })
+        Arc::new(Self { metrics, readiness, bell, live: OnceLock::new(), archive: OnceLock::new() })
     }
 
     /// Shows a server that has read its past.
     pub(crate) fn show(&self, live: Live) {
         // There is one server in an `App`; a second one would be a bug, and the first one stays.
         let _ = self.live.set(live);
+    }
+
+    /// Lets the data folder be copied.
+    pub(crate) fn keep(&self, archive: Archive) {
+        // As above.
+        let _ = self.archive.set(archive);
+    }
+
+    fn archive(&self) -> Option<&Archive> {
+        self.archive.get()
     }
 
     fn live(&self) -> Option<&Live> {

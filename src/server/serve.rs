@@ -5,7 +5,7 @@
 use crate::{
     AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
     events::LoggedProjection,
-    ops::{Live, MeteredEvents, Metrics, Ops, OpsListener},
+    ops::{Archive, Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
     transport::{self, Doors, Incoming},
 };
@@ -99,7 +99,7 @@ impl App {
             let (config, clock) = (config.clone(), Arc::clone(&clock));
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
-        let (running, following) = started.await??;
+        let (running, following, store) = started.await??;
         let lookups = following.lookups().clone();
         let services = Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits())
             .metered(Arc::clone(&metrics) as _);
@@ -108,6 +108,7 @@ impl App {
         let engine = Arc::clone(running.engine());
         let lag = Box::new(move || Some(lookups.lag(engine.durable_seq())));
         seen.show(Live::new(running.engine(), (gate.clone(), doors.clone()), Arc::clone(&clock), Some(lag)));
+        seen.keep(Archive::new(&store, running.engine()));
         readiness.regain(Unready::Starting).await;
         Ok(Self {
             listener,
@@ -199,10 +200,10 @@ fn start_engine(
     config: &Config,
     clock: &Arc<AnchoredClock>,
     events: MeteredEvents,
-) -> Result<(Running, Following), ServeFault> {
+) -> Result<(Running, Following, Store), ServeFault> {
     let began = clock.now();
     let folder = config.data.clone();
-    let (parts, follower) = open(&folder, config, Arc::clone(clock), events)?;
+    let (parts, follower, store) = open(&folder, config, Arc::clone(clock), events)?;
     let started = Running::start(parts, config.engine_options());
     let (running, summary) = started.map_err(|fault| ServeFault::Recover { folder, fault })?;
     let took_ms = clock.now().since(began).ns() / 1_000_000;
@@ -218,7 +219,7 @@ fn start_engine(
         "recovered"
     );
     let following = Following::start(follower, Arc::clone(running.engine().watermark()))?;
-    Ok((running, following))
+    Ok((running, following, store))
 }
 
 fn open(
@@ -226,10 +227,16 @@ fn open(
     config: &Config,
     clock: Arc<AnchoredClock>,
     events: MeteredEvents,
-) -> Result<(Parts, Follower), ServeFault> {
+) -> Result<(Parts, Follower, Store), ServeFault> {
     let ids = Arc::new(OsIds::from_os()?);
     let store = Store::open(folder, StoreOptions::new(config.durability))
         .map_err(|fault| ServeFault::Open { folder: folder.into(), fault })?;
+    for at in store.restored() {
+        tracing::info!(
+            seq = at.seq,
+            "this journal was put back from a backup to this seq, and goes on from there"
+        );
+    }
     let (journal, index, needed_from) = (store.journal(), store.index(), Arc::default());
     let followed = tallystick_projection::Parts {
         journal: Arc::clone(&journal) as _,
@@ -251,7 +258,7 @@ fn open(
         ids,
         events: Arc::new(events),
     };
-    Ok((parts, follower))
+    Ok((parts, follower, store))
 }
 
 /// Adds health and reflection to our own services.

@@ -1,7 +1,9 @@
 //! Owns: paths, status codes and content types of the operations listener. Never: what a metric means.
 
 use super::{
-    Ops, money,
+    Ops,
+    archive::AdminFace,
+    money,
     scrape::{self, Page},
 };
 use axum::{
@@ -12,11 +14,14 @@ use axum::{
     routing::get,
 };
 use std::sync::Arc;
+use tallystick_proto::admin::admin_server::{self, AdminServer};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(super) fn router(ops: Arc<Ops>) -> Router {
+    let admin = AdminServer::new(AdminFace(Arc::clone(&ops)));
     Router::new()
+        .route_service(&format!("/{}/{{*call}}", admin_server::SERVICE_NAME), admin)
         .route("/metrics", get(|State(ops)| metrics(ops)))
         .route("/healthz", get(|State(ops)| healthz(ops)))
         .route("/readyz", get(|State(ops)| readyz(ops)))
