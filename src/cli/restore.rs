@@ -15,7 +15,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use tallystick_client::Stopwatch;
-use tallystick_journal::GroupView;
+use tallystick_journal::{GroupView, StorageFault};
+use tallystick_projection::Rewind;
 use tallystick_store::{
     StoreReader,
     backup::{Backup, Manifest, Piece, Restorer, is_vacant},
@@ -37,10 +38,6 @@ pub struct RestoreArgs {
     /// Keep up to the last record that was decided at or before this instant, such as 2026-11-21T12:00:00Z.
     #[arg(long, value_name = "INSTANT")]
     to_time: Option<String>,
-    /// Leave the index of debits that is in the backup out; the server derives it anew from the journal there is, and answers
-    /// look-ups of what came before that with INDEX_INCOMPLETE.
-    #[arg(long)]
-    without_index: bool,
 }
 
 pub(crate) fn run(args: &RestoreArgs) -> Result<Said, Failure> {
@@ -52,19 +49,18 @@ pub(crate) fn run(args: &RestoreArgs) -> Result<Said, Failure> {
         return Err(Failure::usage("DATA_DIR", &given, "must be a new or an empty folder"));
     }
     let through_seq = through_seq(args, &backup)?;
-    let has_index = has_index(args, manifest, through_seq)?;
     let storage = Failure::Storage;
     let mut restorer = Restorer::begin(&args.data, through_seq).map_err(storage)?;
     backup.pieces(&mut |piece| restorer.take(piece)).map_err(storage)?;
-    if !has_index {
-        restorer.forget_index().map_err(storage)?;
+    if manifest.index_seq > through_seq {
+        rewind(&mut restorer, &backup).map_err(storage)?;
     }
     let earlier = manifest.restored.iter().filter(|at| at.seq <= through_seq).copied().collect();
     let sealed = restorer.seal(earlier).map_err(storage)?;
     let proven = read_back(sealed.path(), through_seq)?;
     let is_compared = through_seq == manifest.last.seq && compare(manifest, &proven)?;
     sealed.commit().map_err(storage)?;
-    let done = Done { manifest, proven, has_index, is_compared, took_ms: since.elapsed().as_millis() };
+    let done = Done { manifest, proven, is_compared, took_ms: since.elapsed().as_millis() };
     Ok(done.said(&args.data))
 }
 
@@ -112,19 +108,19 @@ fn at_time(text: &str, backup: &Backup) -> Result<u64, Failure> {
     Ok(found)
 }
 
-/// Tells whether the index in the backup can be kept. *Errors*: it goes further than what is kept, and nobody said to leave
-/// it out.
-fn has_index(args: &RestoreArgs, manifest: &Manifest, through_seq: u64) -> Result<bool, Failure> {
-    let Manifest { index_seq, first_seq, .. } = *manifest;
-    if index_seq <= through_seq || args.without_index {
-        return Ok(index_seq > 0 && !args.without_index);
-    }
-    let rule = format!(
-        "must lead to seq {index_seq} or later: so far goes the index of debits in this backup. With --without-index it is left \
-         out, and what came before seq {first_seq} cannot be looked up"
-    );
-    let given = args.to_time.clone().unwrap_or_else(|| through_seq.to_string());
-    Err(Failure::usage(if args.to_time.is_some() { "--to-time" } else { "--to-seq" }, &given, &rule))
+/// Takes the index of debits that came with the state back to where the journal ends now.
+fn rewind(restorer: &mut Restorer, backup: &Backup) -> Result<(), StorageFault> {
+    let (last, index_seq) = (restorer.reached(), backup.manifest().index_seq);
+    let mut rewind = Rewind::new(last.seq);
+    backup.groups(1, &mut |piece| {
+        let Piece::Group { first_seq, value } = *piece else { return Ok(ControlFlow::Continue(())) };
+        if first_seq > index_seq {
+            return Ok(ControlFlow::Break(()));
+        }
+        GroupView::parse(first_seq, value)?.skim(|seq, stamp, record| rewind.take(seq, stamp, record))?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    rewind.apply(restorer.store()?.index().as_ref(), last)
 }
 
 fn read_back(data: &Path, last_seq: u64) -> Result<Proven, Failure> {
@@ -136,18 +132,18 @@ fn read_back(data: &Path, last_seq: u64) -> Result<Proven, Failure> {
 struct Done<'a> {
     manifest: &'a Manifest,
     proven: Proven,
-    has_index: bool,
     is_compared: bool,
     took_ms: u128,
 }
 
 impl Done<'_> {
     fn said(&self, data: &Path) -> Said {
-        let Self { manifest, proven, has_index, is_compared, took_ms } = self;
+        let Self { manifest, proven, is_compared, took_ms } = self;
+        let has_index = manifest.index_seq > 0;
         let (last, lost) = (proven.last_seq, manifest.last.seq - proven.last_seq);
         let look_ups = match (has_index, manifest.first_seq) {
-            (true, _) => "of everything: the index came with the backup".to_owned(),
-            (false, 1) => "of everything: the index is derived anew when the folder is served".to_owned(),
+            (true, _) => "as before: by the index that came with the backup".to_owned(),
+            (false, 1) => "of everything: the index is derived when the folder is served".to_owned(),
             (false, first) => format!("from seq {first} on; INDEX_INCOMPLETE for what came before"),
         };
         let digest = match is_compared {
@@ -173,7 +169,7 @@ impl Done<'_> {
             .text("data", &data.display().to_string())
             .put("last_seq", last)
             .put("left_out", lost)
-            .put("index_complete_from_seq", if *has_index { 1 } else { manifest.first_seq })
+            .put("index_complete_from_seq", if has_index { 1 } else { manifest.first_seq })
             .put("replayed", proven.applied)
             .put("digest", proven.digest.to_string())
             .put("digest_compared", *is_compared)

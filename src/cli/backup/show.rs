@@ -15,7 +15,7 @@ pub(super) fn run(folder: &Folder) -> Result<Said, Failure> {
     let manifest = backup.manifest();
     let index = match manifest.index_seq {
         0 => format!("derived from the journal, from seq {}", manifest.first_seq),
-        seq => format!("included up to seq {}, for seq {} and later", grouped(seq), grouped(seq)),
+        seq => format!("included up to seq {}, derived from the journal after that", grouped(seq)),
     };
     let digest = manifest.digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string());
     let text = facts(&[

@@ -154,6 +154,9 @@ fn a_journal_without_its_beginning_is_backed_up_with_what_it_came_to() {
     let first_debit = life.spend(1);
     life.settle();
     life.spend_until_trimmed(0);
+    life.stop();
+    // Too little for another checkpoint.
+    let mut life = Life::wake(&data);
     life.spend(300);
     life.crash();
     let made = back_up(&data, &to).unwrap();
@@ -168,22 +171,21 @@ fn a_journal_without_its_beginning_is_backed_up_with_what_it_came_to() {
     assert!(life.finds(first_debit), "a debit of the journal's given back beginning");
     life.spend(10);
     life.stop();
-    // Before the index, it can only be left out; before the state, nothing can be had.
-    let early = index - 1;
-    assert!(early >= state, "the index lags behind the last checkpoint: {made}");
-    let (refused, without) = (folder.path().join("refused"), folder.path().join("without"));
-    let failure = restore(&to, &refused, &["--to-seq", &early.to_string()]).unwrap_err();
-    assert!(failure.exit() == Exit::Usage && failure.to_string().contains("--without-index"), "{failure}");
-    let done = restore(&to, &without, &["--to-seq", &early.to_string(), "--without-index"]).unwrap();
-    assert_eq!((&done["last_seq"], &done["index_complete_from_seq"]), (&early.into(), &first.into()));
-    let life = Life::wake(&without);
-    assert!(!life.finds(first_debit));
+    // Before the index's end, it is taken back; before the state, nothing can be had.
+    let middle = state + 100;
+    assert!(middle < index, "{made}");
+    let (refused, earlier) = (folder.path().join("refused"), folder.path().join("earlier"));
+    let done = restore(&to, &earlier, &["--to-seq", &middle.to_string()]).unwrap();
+    assert_eq!((&done["last_seq"], &done["index_complete_from_seq"]), (&middle.into(), &1.into()));
+    let mut life = Life::wake_with_index(&earlier, middle);
+    assert!(life.finds(first_debit));
+    life.spend(10);
     life.stop();
     let failure = restore(&to, &refused, &["--to-seq", &(state - 1).to_string()]).unwrap_err();
     assert_eq!(failure.exit(), Exit::Usage, "{failure}");
     // What was restored, lived on and was backed up again tells where it came from.
     let copy = folder.path().join("copy");
-    assert_eq!(back_up(&without, &copy).unwrap()["restored_to_seqs"], serde_json::json!([early]));
+    assert_eq!(back_up(&earlier, &copy).unwrap()["restored_to_seqs"], serde_json::json!([middle]));
 }
 
 #[test]

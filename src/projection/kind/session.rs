@@ -3,7 +3,10 @@
 
 use super::SESSION;
 use tallystick_core::{SessionId, Time};
-use tallystick_journal::{Entry, ProjectionStore, StorageFault, wire::Put as _};
+use tallystick_journal::{
+    Entry, ProjectionStore, StorageFault,
+    wire::{Damage, Put as _},
+};
 
 /// Is what is known of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +32,13 @@ impl Session {
         SESSION.put(&id.bits().to_be_bytes(), value)
     }
 
+    /// Decodes a row with its session. *Errors*: `Corrupt`.
+    pub(crate) fn read(key: &[u8], value: &[u8]) -> Result<(SessionId, Self), StorageFault> {
+        let id = SessionId::from_bits(u128::from_be_bytes(SESSION.key::<16>(key)?));
+        let id = id.map_err(|_| SESSION.corrupt(key, Damage { what: "the session's id", at: 0 }))?;
+        Ok((id, Self::decode(key, value)?))
+    }
+
     fn decode(key: &[u8], value: &[u8]) -> Result<Self, StorageFault> {
         SESSION.read(key, value, |take| {
             let opened_seq = take.small("opened")?;
@@ -50,7 +60,7 @@ mod tests {
             let row = Session { opened_seq, settled: settled.map(|(seq, at)| (seq, Time::from_ns(at))) };
             let id = SessionId::new(Place { partition: 1, slot: 2, generation: 3 }, 4);
             let entry = row.entry(id);
-            prop_assert_eq!(Session::decode(&entry.key, &entry.value.unwrap()).unwrap(), row);
+            prop_assert_eq!(Session::read(&entry.key, &entry.value.unwrap()).unwrap(), (id, row));
         }
     }
 

@@ -13,7 +13,7 @@
 mod drill;
 mod support;
 
-use drill::{Load, command, decided_at, listed, ok, protocol, refused};
+use drill::{Load, command, decided_at, listed, ok, ok_in_turn, protocol, refused};
 use std::{fs, path::Path};
 use support::{PATIENCE, Server, Stage, run, watched_command};
 use tokio::time::timeout;
@@ -142,7 +142,12 @@ async fn what_was_interrupted_is_no_backup() {
             ok(command(&["backup", "verify"]).arg(&backup)).await;
         }
     }
-    let whole = ok(command(&["backup", "--ops", &ops]).arg(&backup)).await;
+    let again = || {
+        let mut command = command(&["backup", "--ops", &ops]);
+        command.arg(&backup);
+        command
+    };
+    let whole = ok_in_turn(again).await;
     let before = fs::read(backup.join("MANIFEST")).unwrap();
     assert_eq!(server.stop().await.code, Some(0));
     // A server that is away leaves what there is alone.

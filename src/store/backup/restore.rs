@@ -3,9 +3,7 @@
 
 use std::{ops::ControlFlow, path::Path};
 
-use tallystick_journal::{
-    Chain, Checkpoints as _, Durability, Floor, GroupView, Journal as _, ProjectionStore as _, StorageFault,
-};
+use tallystick_journal::{Chain, Checkpoints as _, Durability, Floor, GroupView, Journal as _, StorageFault};
 
 use super::{
     Flow,
@@ -38,7 +36,7 @@ impl Restorer {
         Ok(Self { store, draft, through_seq, chain: Chain::default(), waiting: Vec::new() })
     }
 
-    /// Takes a piece. Breaks when all is there.
+    /// Takes a piece. Breaks at a group that is not wanted any more.
     pub fn take(&mut self, piece: &Piece<'_>) -> Flow {
         let Piece::Group { first_seq, value } = *piece else {
             frame::put(piece, &mut self.waiting);
@@ -61,8 +59,8 @@ impl Restorer {
     fn append(&mut self, group: &GroupView<'_>, bytes: &[u8]) -> Flow {
         self.chain.accept(group)?;
         self.store.journal().append(group.first_seq, bytes)?;
-        let is_whole = self.chain.last_seq() >= self.through_seq;
-        Ok(if is_whole { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        // What follows the last group in its file is read and checked, too.
+        Ok(ControlFlow::Continue(()))
     }
 
     fn put(&mut self) -> Result<(), StorageFault> {
@@ -74,7 +72,7 @@ impl Restorer {
         Ok(())
     }
 
-    /// Returns the store as it is so far, for who has to look at the index that came with the state.
+    /// Returns the store as it is so far, for whoever takes the index that came with the state back to the same seq.
     ///
     /// *Errors*: the disk's.
     pub fn store(&mut self) -> Result<&Store, StorageFault> {
@@ -82,10 +80,9 @@ impl Restorer {
         Ok(&self.store)
     }
 
-    /// Leaves the index of debits out: it is derived anew from what there is of the journal.
-    pub fn forget_index(&mut self) -> Result<(), StorageFault> {
-        self.put()?;
-        self.store.index().clear()
+    /// Returns the last group that was taken.
+    pub fn reached(&self) -> Floor {
+        Floor { seq: self.chain.last_seq(), check: self.chain.check() }
     }
 
     /// Makes all of it last, still under its draft's name. `restored`: where the journal was put back before.
@@ -93,7 +90,7 @@ impl Restorer {
     /// *Errors*: the disk's; `Corrupt` when the groups ended before the seq that was asked for.
     pub fn seal(mut self, mut restored: Vec<Floor>) -> Result<SealedRestore, StorageFault> {
         self.put()?;
-        let last = Floor { seq: self.chain.last_seq(), check: self.chain.check() };
+        let last = self.reached();
         if last.seq != self.through_seq {
             let finding = format!("the groups end at seq {}, before {}", last.seq, self.through_seq);
             return Err(StorageFault::Corrupt { place: "backup".to_owned(), finding });

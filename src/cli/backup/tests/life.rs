@@ -18,7 +18,7 @@ use tallystick_core::{
     command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
 };
 use tallystick_engine::{OpenAnswer, Options, Parts, Running, Silent};
-use tallystick_journal::{Durability, GroupView, GroupWriter, Journal as _, codec};
+use tallystick_journal::{Durability, GroupView, GroupWriter, Journal as _, ProjectionStore, codec};
 use tallystick_projection::{Follower, Following, Lookup, Silent as Quiet};
 use tallystick_store::{Store, StoreOptions};
 
@@ -55,16 +55,32 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn begin(data: &Path) -> Self {
-        Self::live(data, 0)
+        Self::live(data, 0, small())
+    }
+
+    /// Begins in a folder of other options.
+    #[allow(dead_code, reason = "for the fixtures of released folders")]
+    pub(super) fn begin_with(data: &Path, options: StoreOptions) -> Self {
+        Self::live(data, 0, options)
     }
 
     /// Goes on with a folder that has lived before.
     pub(super) fn wake(data: &Path) -> Self {
-        Self::live(data, 1_000_000)
+        Self::live(data, 1_000_000, small())
     }
 
-    fn live(data: &Path, from: u64) -> Self {
-        let options = StoreOptions { journal_file_bytes: 1 << 20, ..StoreOptions::new(Durability::Os) };
+    /// Does so, and asserts that the index goes on from a seq and is not derived anew.
+    #[allow(dead_code, reason = "not for the fixtures of released folders")]
+    pub(super) fn wake_with_index(data: &Path, seq: u64) -> Self {
+        let store = Store::open(data, small()).unwrap();
+        let head =
+            ProjectionStore::get(store.index().as_ref(), 1, &[]).unwrap().expect("an index has a head");
+        assert_eq!(tallystick_projection::cursor_of(1, &[], &head).unwrap(), Some(seq));
+        drop(store);
+        Self::wake(data)
+    }
+
+    fn live(data: &Path, from: u64, options: StoreOptions) -> Self {
         let store = Store::open(data, options).unwrap();
         let needed_from = Arc::default();
         let followed = tallystick_projection::Parts {
@@ -86,7 +102,7 @@ impl Life {
             ids: Arc::new(Count(AtomicU64::new(from))),
             events: Arc::new(Silent),
         };
-        let options = Options { shards: 4, checkpoint_records: 5_000, ..Options::default() };
+        let options = Options { shards: 4, checkpoint_records: 1_000, ..Options::default() };
         let running = Running::start(parts, options).unwrap().0;
         let following = Following::start(follower, Arc::clone(running.engine().watermark())).unwrap();
         let engine = Arc::clone(running.engine());
@@ -135,17 +151,30 @@ impl Life {
         }
     }
 
-    /// Settles the session and opens another.
-    pub(super) fn settle(&mut self) {
+    /// Settles the session and opens another. Returns the settled one.
+    pub(super) fn settle(&mut self) -> SessionId {
+        let settled = self.session;
         self.running.engine().settle(self.session, false).wait().unwrap();
         self.counts[1] += 1;
         self.session = open(&self.running, self.account, self.counts[1]);
+        settled
+    }
+
+    /// Returns the session that is open.
+    #[allow(dead_code, reason = "for the fixtures of released folders")]
+    pub(super) fn session(&self) -> SessionId {
+        self.session
     }
 
     /// Pays until checkpoints have let the journal give its beginning back, past a seq.
     pub(super) fn spend_until_trimmed(&mut self, past_seq: u64) {
+        self.spend_by(4_000, past_seq);
+    }
+
+    /// Does so, so many debits a session.
+    pub(super) fn spend_by(&mut self, count: u64, past_seq: u64) {
         for _ in 0..200 {
-            self.spend(4_000);
+            self.spend(count);
             self.settle();
             if self.first_seq() > past_seq + 1 {
                 return;
@@ -183,6 +212,10 @@ impl Life {
     pub(super) fn crash(self) {
         drop(self.running);
     }
+}
+
+fn small() -> StoreOptions {
+    StoreOptions { journal_file_bytes: 1 << 20, ..StoreOptions::new(Durability::Os) }
 }
 
 fn open(running: &Running, account: AccountId, nth: u64) -> SessionId {

@@ -5,7 +5,7 @@
     clippy::print_stdout,
     reason = "a module of a test binary"
 )]
-#![allow(unreachable_pub, missing_docs, reason = "a module of a test binary")]
+#![allow(unreachable_pub, missing_docs, dead_code, reason = "a module of a test binary")]
 
 use super::support::{Stage, run};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 use tallystick_client::{Answer, Client, Debit, PayeeId, SessionId, WriterOptions};
-use tallystick_proto::v1::{ListDebitsRequest, authorizer_client::AuthorizerClient};
+use tallystick_proto::v1::{ListDebitsRequest, ListDebitsResponse, authorizer_client::AuthorizerClient};
 use tokio::{process::Command, task::JoinHandle};
 use tonic::transport::Channel;
 
@@ -82,9 +82,11 @@ impl Load {
 /// Returns a command that answers in JSON.
 pub fn command(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tallystick"));
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    // After the words: `backup` has commands of its own, which take it, too.
-    command.arg("--json");
+    // After the command's own words, before its first option.
+    let named = words.iter().take_while(|word| !word.starts_with("--")).count();
+    let (names, options) = words.split_at(named);
+    command.args(names).arg("--json").args(options);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
@@ -93,6 +95,19 @@ pub async fn ok(command: &mut Command) -> Value {
     let done = run(std::mem::replace(command, Command::new("true"))).await;
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).unwrap()
+}
+
+/// Runs a command that goes well once another copy has ended.
+pub async fn ok_in_turn(command: impl Fn() -> Command) -> Value {
+    for _ in 0..500 {
+        let done = run(command()).await;
+        if done.status.code() != Some(12) {
+            assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+            return serde_json::from_slice(&done.stdout).unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("another copy never ended");
 }
 
 /// Runs a command that ends with a number. Returns what it says.
@@ -111,19 +126,20 @@ pub fn protocol(step: &str, said: &Value, names: &[&str]) {
 
 /// Lists the seqs of all debits of the session, once the index has come so far.
 pub async fn listed(channel: &Channel, stage: &Stage) -> Vec<u64> {
+    seqs(channel, &stage.session_id).await
+}
+
+/// Counts the debits of a session.
+pub async fn count(channel: &Channel, session_id: &str) -> usize {
+    seqs(channel, session_id).await.len()
+}
+
+async fn seqs(channel: &Channel, session_id: &str) -> Vec<u64> {
     let mut client = AuthorizerClient::new(channel.clone());
     let (mut seqs, mut after_seq) = (Vec::new(), 0);
     loop {
-        let asked = ListDebitsRequest { session_id: stage.session_id.clone(), page_size: 1_000, after_seq };
-        let page = match client.list_debits(asked).await {
-            Ok(page) => page.into_inner(),
-            // The index is being derived.
-            Err(status) if status.code() == tonic::Code::Unavailable => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-            Err(status) => panic!("{status}"),
-        };
+        let asked = ListDebitsRequest { session_id: session_id.to_owned(), page_size: 1_000, after_seq };
+        let page = list(&mut client, asked).await;
         if page.debits.is_empty() {
             return seqs;
         }
@@ -132,11 +148,24 @@ pub async fn listed(channel: &Channel, stage: &Stage) -> Vec<u64> {
     }
 }
 
+/// Asks until the index has come so far.
+async fn list(client: &mut AuthorizerClient<Channel>, asked: ListDebitsRequest) -> ListDebitsResponse {
+    loop {
+        match client.list_debits(asked.clone()).await {
+            Ok(page) => return page.into_inner(),
+            Err(status) if status.code() == tonic::Code::Unavailable => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(status) => panic!("{status}"),
+        }
+    }
+}
+
 /// Says when a debit was decided, as `--to-time` takes it.
 pub async fn decided_at(channel: &Channel, stage: &Stage, seq: u64) -> String {
     let mut client = AuthorizerClient::new(channel.clone());
     let asked = ListDebitsRequest { session_id: stage.session_id.clone(), page_size: 1, after_seq: seq - 1 };
-    let found = client.list_debits(asked).await.unwrap().into_inner().debits.remove(0);
+    let found = list(&mut client, asked).await.debits.remove(0);
     assert_eq!(found.seq, seq);
     let at = found.decided_at.unwrap();
     // Seconds since 1970, and nanoseconds, as RFC 3339 has them.
