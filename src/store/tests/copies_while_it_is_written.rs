@@ -12,7 +12,7 @@ use tallystick_journal::{
     codec,
 };
 use tallystick_store::{
-    Store,
+    Store, StoreOptions,
     backup::{CopyFault, Piece},
 };
 
@@ -32,6 +32,11 @@ fn append(store: &Store, groups: impl IntoIterator<Item = u64>, mut previous: u6
         previous = check;
     }
     previous
+}
+
+/// Gives options with files that some hundred groups fill.
+fn tiny() -> StoreOptions {
+    StoreOptions { journal_file_bytes: 128 << 10, ..small() }
 }
 
 fn head(seq: u64) -> Vec<u8> {
@@ -64,7 +69,7 @@ fn entry(value: &str) -> Entry {
 /// Lets a journal's beginning go, and leaves a state for it.
 fn trimmed() -> (tempfile::TempDir, Store, u64) {
     let root = tempfile::tempdir().unwrap();
-    let store = open(root.path(), small());
+    let store = open(root.path(), tiny());
     let check = append(&store, 0..3_000, 0);
     store.journal().wait_background().unwrap();
     let row = |partition| checkpoint(partition, &head(29_000), &[(2, 7, Some(b"before"))]);
@@ -148,6 +153,6 @@ fn a_journal_that_lost_its_end_is_not_copied() {
     let other = store.copy(None, &|| u64::MAX, &mut |_| Ok(ControlFlow::Continue(())));
     assert!(matches!(&other, Err(CopyFault::Storage(StorageFault::Corrupt { .. }))), "{other:?}");
     let root = tempfile::tempdir().unwrap();
-    let empty = open(root.path(), small()).copy(None, &|| u64::MAX, &mut |_| Ok(ControlFlow::Continue(())));
+    let empty = open(root.path(), tiny()).copy(None, &|| u64::MAX, &mut |_| Ok(ControlFlow::Continue(())));
     assert_eq!(empty, Err(CopyFault::Empty));
 }

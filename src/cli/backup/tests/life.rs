@@ -1,5 +1,9 @@
 //! Owns: a data folder with an engine and an index at work in it. Never: a backup.
-#![allow(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a fixture that fails fails its test; each test uses its part"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -59,7 +63,6 @@ impl Life {
     }
 
     /// Begins in a folder of other options.
-    #[allow(dead_code, reason = "for the fixtures of released folders")]
     pub(super) fn begin_with(data: &Path, options: StoreOptions) -> Self {
         Self::live(data, 0, options)
     }
@@ -70,7 +73,6 @@ impl Life {
     }
 
     /// Does so, and asserts that the index goes on from a seq and is not derived anew.
-    #[allow(dead_code, reason = "not for the fixtures of released folders")]
     pub(super) fn wake_with_index(data: &Path, seq: u64) -> Self {
         let store = Store::open(data, small()).unwrap();
         let head =
@@ -161,7 +163,6 @@ impl Life {
     }
 
     /// Returns the session that is open.
-    #[allow(dead_code, reason = "for the fixtures of released folders")]
     pub(super) fn session(&self) -> SessionId {
         self.session
     }
