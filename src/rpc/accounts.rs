@@ -1,11 +1,7 @@
 //! Owns: the `Accounts` service. Never: a rule.
 
-use crate::{decode, encode, service::Shared};
-use tallystick_core::{
-    command,
-    deposit::DepositState,
-    record::{ExternalFacts, MethodFacts},
-};
+use crate::{command, decode, encode, service::Shared};
+use tallystick_core::deposit::DepositState;
 use tallystick_engine::{Answer, DepositAnswer, Engine, Ticket};
 use tallystick_proto::v1::{self, accounts_server::Accounts};
 use tonic::{Request, Response, Status};
@@ -18,7 +14,10 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::CreateAccountRequest>,
     ) -> Result<Response<v1::CreateAccountResponse>, Status> {
-        let answer = self.0.unary(request, |engine, r| ask_create(engine, &r)).await?;
+        let answer = self
+            .0
+            .unary(request, |engine, r| Ok(engine.create_account(&command::create_account(&r)?)))
+            .await?;
         Ok(Response::new(v1::CreateAccountResponse {
             account: Some(encode::account(&answer.value)),
             seq: answer.seq,
@@ -31,15 +30,7 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::DepositRequest>,
     ) -> Result<Response<v1::DepositResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::DepositRequest| {
-            Ok(engine.deposit(&command::Deposit {
-                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
-                key: r.idempotency_key.as_bytes(),
-                amount: decode::amount(r.amount_nanos),
-                currency: decode::currency(&r.currency)?,
-                pending: r.pending,
-            }))
-        };
+        let ask = |engine: &Engine, r: v1::DepositRequest| Ok(engine.deposit(&command::deposit(&r)?));
         let answer = self.0.unary(request, ask).await?;
         let (account, deposit) = shown(&answer.value);
         Ok(Response::new(v1::DepositResponse {
@@ -126,14 +117,7 @@ impl Accounts for AccountsFace {
         &self,
         request: Request<v1::WithdrawRequest>,
     ) -> Result<Response<v1::WithdrawResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::WithdrawRequest| {
-            Ok(engine.withdraw(&command::Withdraw {
-                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
-                key: r.idempotency_key.as_bytes(),
-                amount: decode::amount(r.amount_nanos),
-                currency: decode::currency(&r.currency)?,
-            }))
-        };
+        let ask = |engine: &Engine, r: v1::WithdrawRequest| Ok(engine.withdraw(&command::withdraw(&r)?));
         let answer = self.0.unary(request, ask).await?;
         let decline = answer.value.decline;
         Ok(Response::new(v1::WithdrawResponse {
@@ -149,14 +133,7 @@ impl Accounts for AccountsFace {
     }
 
     async fn repay(&self, request: Request<v1::RepayRequest>) -> Result<Response<v1::RepayResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::RepayRequest| {
-            Ok(engine.repay(&command::Repay {
-                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
-                key: r.idempotency_key.as_bytes(),
-                amount: decode::amount(r.amount_nanos),
-                currency: decode::currency(&r.currency)?,
-            }))
-        };
+        let ask = |engine: &Engine, r: v1::RepayRequest| Ok(engine.repay(&command::repay(&r)?));
         let answer = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::RepayResponse {
             account: Some(encode::account(&answer.value)),
@@ -171,11 +148,7 @@ impl Accounts for AccountsFace {
         request: Request<v1::SetCreditLimitRequest>,
     ) -> Result<Response<v1::SetCreditLimitResponse>, Status> {
         let ask = |engine: &Engine, r: v1::SetCreditLimitRequest| {
-            Ok(engine.set_credit_limit(&command::SetCreditLimit {
-                account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
-                key: r.idempotency_key.as_bytes(),
-                limit: decode::amount(r.credit_limit_nanos),
-            }))
+            Ok(engine.set_credit_limit(&command::set_credit_limit(&r)?))
         };
         let answer = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::SetCreditLimitResponse {
@@ -210,40 +183,6 @@ impl Accounts for AccountsFace {
             next_page_token: encode::page_token(page.next),
         }))
     }
-}
-
-fn ask_create(
-    engine: &Engine,
-    r: &v1::CreateAccountRequest,
-) -> Result<Ticket<Answer<tallystick_core::account::Account>>, Status> {
-    let external = match &r.external_authority {
-        None => None,
-        Some(external) => {
-            let field = "external_authority.usable_until";
-            let facts = ExternalFacts {
-                reference: &external.reference,
-                usable_until: decode::time(external.usable_until, field)?,
-                margin: decode::optional_span(external.margin, "external_authority.margin")?,
-            };
-            Some((decode::amount(external.amount_nanos), facts))
-        }
-    };
-    let nothing = v1::PaymentMethod::default();
-    let method = r.payment_method.as_ref().unwrap_or(&nothing);
-    Ok(engine.create_account(&command::CreateAccount {
-        key: r.idempotency_key.as_bytes(),
-        currency: decode::currency(&r.currency)?,
-        reference: &r.reference,
-        funding: decode::funding(r.funding)?,
-        credit_limit: decode::amount(r.credit_limit_nanos),
-        external,
-        method: MethodFacts {
-            kind: &method.kind,
-            brand: &method.brand,
-            last_four: &method.last_four,
-            funding_type: &method.funding_type,
-        },
-    }))
 }
 
 fn ask_move(engine: &Engine, id: &str, to: DepositState) -> Result<Ticket<Answer<DepositAnswer>>, Status> {

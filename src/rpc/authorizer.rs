@@ -1,20 +1,15 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
-    decode, encode, journey,
+    command, decode, encode, journey,
     meter::Delivery,
     service::Shared,
     stall::Pulse,
     status,
     stream::{DebitStream, Streams},
 };
-use tallystick_core::{
-    Amount, PayeeId,
-    command::{Debit, Intent, OpenSession, TopUp},
-    writer::Numbered,
-};
-use tallystick_engine::{Answer, Engine, OpenAnswer, SessionShown, Ticket};
-use tallystick_proto::v1::{self, authorize_request, authorizer_server::Authorizer};
+use tallystick_engine::{Engine, OpenAnswer, SessionShown};
+use tallystick_proto::v1::{self, authorizer_server::Authorizer};
 use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) struct AuthorizerFace {
@@ -28,7 +23,10 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::OpenSessionRequest>,
     ) -> Result<Response<v1::OpenSessionResponse>, Status> {
-        let answer = self.shared.unary(request, |engine, r| ask_open(engine, &r)).await?;
+        let answer = self
+            .shared
+            .unary(request, |engine, r| Ok(engine.open_session(&command::open_session(&r)?)))
+            .await?;
         let mut response = v1::OpenSessionResponse {
             outcome: v1::Outcome::Approved.into(),
             seq: answer.seq,
@@ -89,7 +87,8 @@ impl Authorizer for AuthorizerFace {
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
         let (metadata, extensions, message) = request.into_parts();
         let request = Request::from_parts(metadata, extensions, &message);
-        let answer = match self.shared.unary(request, |engine, r| Ok(engine.debit(&debit(r)?))).await {
+        let answer = match self.shared.unary(request, |engine, r| Ok(engine.debit(&command::debit(r)?))).await
+        {
             Ok(answer) => answer,
             Err(status) if status::reason(&status) == Some(v1::Refusal::SessionRetired) => {
                 let decision = self.recall(&message, status).await?;
@@ -141,14 +140,7 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::TopUpRequest>,
     ) -> Result<Response<v1::TopUpResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::TopUpRequest| {
-            Ok(engine.top_up(&TopUp {
-                session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
-                key: r.idempotency_key.as_bytes(),
-                add: decode::amount(r.add_nanos),
-                extend_by: decode::optional_span(r.extend_by, "extend_by")?,
-            }))
-        };
+        let ask = |engine: &Engine, r: v1::TopUpRequest| Ok(engine.top_up(&command::top_up(&r)?));
         let answer = self.shared.unary(request, ask).await?;
         let decline = answer.value.decline;
         Ok(Response::new(v1::TopUpResponse {
@@ -191,58 +183,4 @@ pub(crate) fn open_session(shown: &SessionShown) -> Option<v1::Session> {
         SessionShown::Open(view) => Some(encode::session(view)),
         SessionShown::Settled(_) => None,
     }
-}
-
-fn ask_open(engine: &Engine, r: &v1::OpenSessionRequest) -> Result<Ticket<Answer<OpenAnswer>>, Status> {
-    let payees: Result<Vec<PayeeId>, _> =
-        r.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")).collect();
-    let cap = |cap: &v1::PayeeCap| {
-        Ok((decode::payee(&cap.payee_id, "payee_caps.payee_id")?, Amount::from_nanos(cap.cap_nanos)))
-    };
-    let payee_caps: Result<Vec<(PayeeId, Amount)>, _> = r.payee_caps.iter().map(cap).collect();
-    let nobody = v1::Authority::default();
-    let authority = r.authority.as_ref().unwrap_or(&nobody);
-    Ok(engine.open_session(&OpenSession {
-        parent: decode::parent(r)?,
-        mode: decode::mode(r.mode)?,
-        key: r.idempotency_key.as_bytes(),
-        currency: decode::currency(&r.currency)?,
-        cap: decode::amount(r.cap_nanos),
-        ttl: decode::optional_span(r.ttl, "ttl")?,
-        not_before: decode::time(r.not_before, "not_before")?,
-        payees: payees.map_err(decode::refuse)?,
-        payee_caps: payee_caps.map_err(decode::refuse)?,
-        default_payee_cap: decode::amount(r.default_payee_cap_nanos),
-        debit_min: decode::amount(r.debit_min_nanos),
-        debit_max: decode::amount(r.debit_max_nanos),
-        principal: &authority.principal,
-        method: &authority.method,
-        evidence_hash: decode::hash(&authority.evidence_hash, "authority.evidence_hash")
-            .map_err(decode::refuse)?,
-        approved_at: decode::time(authority.approved_at, "authority.approved_at")?,
-        reference: &r.reference,
-    }))
-}
-
-pub(crate) fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
-    let intent = match &r.intent {
-        Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
-        Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {
-            writer: decode::writer(&at.writer_id, "writer_number.writer_id").map_err(decode::refuse)?,
-            epoch: at.epoch,
-            number: at.number,
-            acked_through: at.acked_through,
-        }),
-        None => return Err(status::malformed("intent", "must be an idempotency_key or a writer_number")),
-    };
-    Ok(Debit {
-        session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
-        payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
-        amount: decode::amount(r.amount_nanos),
-        currency: decode::optional_currency(&r.currency)?,
-        intent,
-        reference: &r.reference,
-        evidence: decode::hash(&r.evidence_hash, "evidence_hash").map_err(decode::refuse)?,
-        partial: r.accept_partial,
-    })
 }

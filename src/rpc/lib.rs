@@ -6,6 +6,7 @@ mod accounts;
 mod arrival;
 mod authorizer;
 mod calls;
+pub mod command;
 mod currency;
 mod deadline;
 mod decode;

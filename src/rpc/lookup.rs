@@ -3,7 +3,8 @@
 //! before the question.
 
 use crate::{
-    authorizer::{self, AuthorizerFace, open_session},
+    authorizer::{AuthorizerFace, open_session},
+    command,
     deadline::Deadline,
     decode, encode, journey, status,
 };
@@ -123,7 +124,7 @@ impl AuthorizerFace {
     ) -> Result<v1::Decision, Status> {
         // The permit of the call was given back with its refusal; reading costs as much again.
         let _permit = self.shared.tell_refusal(self.shared.gate.unary())?;
-        let ask = authorizer::debit(r)?;
+        let ask = command::debit(r)?;
         let asked = match (ask.intent, &r.intent) {
             (Intent::Number(at), _) => Asked::Number(ask.session, at.writer, at.number),
             (Intent::Key(_), Some(v1::authorize_request::Intent::IdempotencyKey(key))) => {

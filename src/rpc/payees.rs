@@ -1,7 +1,6 @@
 //! Owns: the `Payees` service. Never: a rule.
 
-use crate::{decode, encode, service::Shared};
-use tallystick_core::command;
+use crate::{command, decode, encode, service::Shared};
 use tallystick_engine::Engine;
 use tallystick_proto::v1::{self, payees_server::Payees};
 use tonic::{Request, Response, Status};
@@ -14,10 +13,8 @@ impl Payees for PayeesFace {
         &self,
         request: Request<v1::CreatePayeeRequest>,
     ) -> Result<Response<v1::CreatePayeeResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::CreatePayeeRequest| {
-            Ok(engine
-                .create_payee(&command::CreatePayee { key: r.idempotency_key.as_bytes(), name: &r.name }))
-        };
+        let ask =
+            |engine: &Engine, r: v1::CreatePayeeRequest| Ok(engine.create_payee(&command::create_payee(&r)));
         let answer = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::CreatePayeeResponse {
             payee: Some(encode::payee(&answer.value)),

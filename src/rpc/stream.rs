@@ -8,6 +8,7 @@ mod fence;
 mod gathered;
 
 use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, stall::Pulse, status};
+pub use batch::batch_debits;
 use batch::{Batch, MESSAGE_BYTES};
 use fence::Fence;
 pub(crate) use fence::Streams;

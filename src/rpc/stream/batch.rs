@@ -77,9 +77,8 @@ impl Batch {
         let mut commands = Vec::with_capacity(gathered.debits());
         let (mut malformed, mut tables) = (Vec::new(), Tables::default());
         for Received { batch, currency } in gathered.received() {
-            read_tables(batch, &mut tables);
-            for item in &batch.debits {
-                match command(item, &tables, *currency, writer) {
+            for command in debits(batch, &mut tables, *currency, writer) {
+                match command {
                     Ok(command) => commands.push(command),
                     Err((field, rule)) => {
                         let place = commands.len() + malformed.len();
@@ -158,6 +157,29 @@ fn with_malformed<T>(
     }
     all.extend(answers);
     all
+}
+
+/// Reads a batch's debits as commands, in their order, for whoever has no stream: as the stream does it.
+/// *Errors*: what is wrong with the batch as a whole; a debit's own error, as (field, rule), stands in its place.
+pub fn batch_debits(
+    batch: &v1::DebitBatch,
+    writer: (WriterId, u32),
+) -> Result<Vec<Result<Debit<'_>, Rule>>, Status> {
+    check_batch(batch)?;
+    let currency = decode::optional_currency(&batch.currency)?;
+    Ok(debits(batch, &mut Tables::default(), currency, writer).collect())
+}
+
+/// Reads the debits; `tables` is memory to use again.
+fn debits<'a>(
+    batch: &'a v1::DebitBatch,
+    tables: &mut Tables,
+    currency: Currency,
+    writer: (WriterId, u32),
+) -> impl Iterator<Item = Result<Debit<'a>, Rule>> {
+    read_tables(batch, tables);
+    let tables = &*tables;
+    batch.debits.iter().map(move |item| command(item, tables, currency, writer))
 }
 
 fn read_tables(batch: &v1::DebitBatch, (sessions, payees): &mut Tables) {

@@ -1,0 +1,162 @@
+//! Owns: requests as core's commands: what a message asks for, once its texts, enumerations and instants are read.
+//! Public, so that it can be called without a connection or an engine; hostile bytes are let loose on it there.
+//! Never: asks anybody; a bound that core tests.
+
+use crate::{decode, status};
+use tallystick_core::{
+    Amount, PayeeId,
+    command::{
+        CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, SetCreditLimit, TopUp,
+        Withdraw,
+    },
+    record::{ExternalFacts, MethodFacts},
+    writer::Numbered,
+};
+use tallystick_proto::v1::{self, authorize_request};
+use tonic::Status;
+
+pub use crate::stream::batch_debits;
+
+/// Reads what creates an account. *Errors*: `INVALID_ARGUMENT`, naming the field and its rule, as all of these.
+pub fn create_account(r: &v1::CreateAccountRequest) -> Result<CreateAccount<'_>, Status> {
+    let external = match &r.external_authority {
+        None => None,
+        Some(external) => {
+            let field = "external_authority.usable_until";
+            let facts = ExternalFacts {
+                reference: &external.reference,
+                usable_until: decode::time(external.usable_until, field)?,
+                margin: decode::optional_span(external.margin, "external_authority.margin")?,
+            };
+            Some((decode::amount(external.amount_nanos), facts))
+        }
+    };
+    let method = r.payment_method.as_ref().map_or(MethodFacts::default(), |method| MethodFacts {
+        kind: &method.kind,
+        brand: &method.brand,
+        last_four: &method.last_four,
+        funding_type: &method.funding_type,
+    });
+    Ok(CreateAccount {
+        key: r.idempotency_key.as_bytes(),
+        currency: decode::currency(&r.currency)?,
+        reference: &r.reference,
+        funding: decode::funding(r.funding)?,
+        credit_limit: decode::amount(r.credit_limit_nanos),
+        external,
+        method,
+    })
+}
+
+/// Reads what adds money to an account.
+pub fn deposit(r: &v1::DepositRequest) -> Result<Deposit<'_>, Status> {
+    Ok(Deposit {
+        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        amount: decode::amount(r.amount_nanos),
+        currency: decode::currency(&r.currency)?,
+        pending: r.pending,
+    })
+}
+
+/// Reads what takes money out of an account.
+pub fn withdraw(r: &v1::WithdrawRequest) -> Result<Withdraw<'_>, Status> {
+    Ok(Withdraw {
+        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        amount: decode::amount(r.amount_nanos),
+        currency: decode::currency(&r.currency)?,
+    })
+}
+
+/// Reads what pays a credit line back.
+pub fn repay(r: &v1::RepayRequest) -> Result<Repay<'_>, Status> {
+    Ok(Repay {
+        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        amount: decode::amount(r.amount_nanos),
+        currency: decode::currency(&r.currency)?,
+    })
+}
+
+/// Reads what gives a credit line another limit.
+pub fn set_credit_limit(r: &v1::SetCreditLimitRequest) -> Result<SetCreditLimit<'_>, Status> {
+    Ok(SetCreditLimit {
+        account: decode::account(&r.account_id, "account_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        limit: decode::amount(r.credit_limit_nanos),
+    })
+}
+
+/// Reads what registers a payee. Nothing of it can be wrong that core does not see.
+pub fn create_payee(r: &v1::CreatePayeeRequest) -> CreatePayee<'_> {
+    CreatePayee { key: r.idempotency_key.as_bytes(), name: &r.name }
+}
+
+/// Reads what opens a session.
+pub fn open_session(r: &v1::OpenSessionRequest) -> Result<OpenSession<'_>, Status> {
+    let payees: Result<Vec<PayeeId>, _> =
+        r.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")).collect();
+    let cap = |cap: &v1::PayeeCap| {
+        Ok((decode::payee(&cap.payee_id, "payee_caps.payee_id")?, Amount::from_nanos(cap.cap_nanos)))
+    };
+    let payee_caps: Result<Vec<(PayeeId, Amount)>, _> = r.payee_caps.iter().map(cap).collect();
+    let authority = r.authority.as_ref();
+    let evidence_hash = authority.map_or(&[][..], |authority| &authority.evidence_hash);
+    Ok(OpenSession {
+        parent: decode::parent(r)?,
+        mode: decode::mode(r.mode)?,
+        key: r.idempotency_key.as_bytes(),
+        currency: decode::currency(&r.currency)?,
+        cap: decode::amount(r.cap_nanos),
+        ttl: decode::optional_span(r.ttl, "ttl")?,
+        not_before: decode::time(r.not_before, "not_before")?,
+        payees: payees.map_err(decode::refuse)?,
+        payee_caps: payee_caps.map_err(decode::refuse)?,
+        default_payee_cap: decode::amount(r.default_payee_cap_nanos),
+        debit_min: decode::amount(r.debit_min_nanos),
+        debit_max: decode::amount(r.debit_max_nanos),
+        principal: authority.map_or("", |authority| &authority.principal),
+        method: authority.map_or("", |authority| &authority.method),
+        evidence_hash: decode::hash(evidence_hash, "authority.evidence_hash").map_err(decode::refuse)?,
+        approved_at: decode::time(
+            authority.and_then(|authority| authority.approved_at),
+            "authority.approved_at",
+        )?,
+        reference: &r.reference,
+    })
+}
+
+/// Reads what raises a session's cap, or its end.
+pub fn top_up(r: &v1::TopUpRequest) -> Result<TopUp<'_>, Status> {
+    Ok(TopUp {
+        session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
+        key: r.idempotency_key.as_bytes(),
+        add: decode::amount(r.add_nanos),
+        extend_by: decode::optional_span(r.extend_by, "extend_by")?,
+    })
+}
+
+/// Reads a single debit.
+pub fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
+    let intent = match &r.intent {
+        Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
+        Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {
+            writer: decode::writer(&at.writer_id, "writer_number.writer_id").map_err(decode::refuse)?,
+            epoch: at.epoch,
+            number: at.number,
+            acked_through: at.acked_through,
+        }),
+        None => return Err(status::malformed("intent", "must be an idempotency_key or a writer_number")),
+    };
+    Ok(Debit {
+        session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
+        payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
+        amount: decode::amount(r.amount_nanos),
+        currency: decode::optional_currency(&r.currency)?,
+        intent,
+        reference: &r.reference,
+        evidence: decode::hash(&r.evidence_hash, "evidence_hash").map_err(decode::refuse)?,
+        partial: r.accept_partial,
+    })
+}
