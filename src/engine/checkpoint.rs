@@ -1,12 +1,12 @@
 //! Owns: checkpoints: each partition as of one moment, copied a few rows a lock hold while it goes on deciding, stored in
 //! small pieces; then the durable floor. Never: a full stop; never undurable state; haste, while there is time.
 
-use crate::{Engine, shard::Shard};
-use std::{
-    mem,
+use crate::{
+    Engine,
+    shard::Shard,
     sync::{MutexGuard, atomic::Ordering},
-    time::Duration,
 };
+use std::{mem, time::Duration};
 use tallystick_core::{PARTITIONS, partition::CommandKey, settlement::Settlement};
 use tallystick_journal::{Checkpoint, Floor, JournalFailed, Row, StorageFault, Watermark, rows};
 

@@ -12,15 +12,14 @@ use crate::{
     Committed, Events, Tally,
     engine::{Shards, stop_after_bug},
     lane::Lane,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        thread::{self, Thread},
+    },
 };
 use crossbeam_utils::CachePadded;
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread::{self, Thread},
-};
+use std::sync::{Arc, OnceLock, PoisonError, TryLockError};
 use tallystick_journal::{Chain, Floor, GroupWriter, Journal, StorageFault, Watermark};
 
 /// Turns lanes into durable groups.

@@ -1,11 +1,8 @@
 //! Owns: deciding debits, one at a time or in batches: one lock hold a shard and batch. Never: the order of tests; that is
 //! core's.
 
-use crate::{DebitAnswer, DebitOutcome, Engine, Fault, Ticket, shard::Shard};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::MutexGuard,
-};
+use crate::{DebitAnswer, DebitOutcome, Engine, Fault, Ticket, shard::Shard, sync::MutexGuard};
+use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
     Amount, Decline, Hit, Next, Record, Refusal, SessionId, Time, WriterId,
     command::{Debit, Intent},

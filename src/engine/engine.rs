@@ -6,12 +6,17 @@
 //! lane. So the order of seqs is the order of decisions, also between shards: what one decision saw of another has a
 //! smaller seq. The committer only ever takes the unbroken beginning of what the lanes hold.
 
-use crate::{Events, Fault, Options, Parts, Ticket, commit::Committer, shard::Shard};
-use crossbeam_utils::CachePadded;
-use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use crate::{
+    Events, Fault, Options, Parts, Ticket,
+    commit::Committer,
+    shard::Shard,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
+use crossbeam_utils::CachePadded;
+use std::sync::Arc;
 use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
 use tallystick_journal::{Chain, Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
 

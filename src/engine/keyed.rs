@@ -1,8 +1,7 @@
 //! Owns: commands whose keys are remembered for good: found in memory until a checkpoint files them, in the index after.
 //! Never: decides; reads the index under a lock.
 
-use crate::{Engine, Fault};
-use std::sync::atomic::Ordering;
+use crate::{Engine, Fault, sync::atomic::Ordering};
 use tallystick_core::{
     Partition, Record, Refusal, Time,
     command::Command,

@@ -21,6 +21,7 @@ mod sessions;
 mod settling;
 mod shard;
 mod stepped;
+mod sync;
 mod tally;
 mod ticket;
 mod totals;

@@ -1,14 +1,17 @@
 //! Owns: an engine's life: recovery, its threads (committer, sweeper, checkpointer), and the orderly end.
 //! Never: a process's exit; the composition root listens to `Events` and decides.
 
-use crate::{Aside, CheckpointSummary, Engine, Options, Parts, RecoverySummary, recovery};
+use crate::{
+    Aside, CheckpointSummary, Engine, Options, Parts, RecoverySummary, recovery,
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+        thread::{self, JoinHandle},
+    },
+};
 use std::{
     fmt, io, panic, process,
-    sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 use tallystick_core::{PARTITIONS, payee::Notice};

@@ -1,8 +1,8 @@
 //! Owns: what is told of the whole at a time: the books over all partitions, open sessions, how far the journal has come.
 //! Never: undurable money; the books travel in a ticket like every answer.
 
-use crate::{Engine, Ticket};
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use crate::{Engine, Ticket, sync::atomic::Ordering};
+use std::collections::BTreeMap;
 use tallystick_core::{Currency, books::BOOKS};
 
 /// Is the money of all partitions together.

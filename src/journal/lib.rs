@@ -8,6 +8,7 @@ pub mod memory;
 pub mod projection;
 pub mod rows;
 pub mod storage;
+mod sync;
 pub mod watermark;
 pub mod wire;
 

@@ -5,11 +5,14 @@ mod projection;
 
 pub use projection::MemoryProjection;
 
-use crate::{Checkpoint, Checkpoints, Durability, Floor, Journal, StorageFault, Tables, TrimStep, Visit};
+use crate::{
+    Checkpoint, Checkpoints, Durability, Floor, Journal, StorageFault, Tables, TrimStep, Visit,
+    sync::{Mutex, MutexGuard},
+};
 use std::{
     collections::BTreeMap,
     ops::{Bound, ControlFlow},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::PoisonError,
 };
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,11 +2,11 @@
 //! trimmed under it.
 //! Never: what an entry means; that is the projection's. Implemented in `tallystick-store`, and in `memory` for tests.
 
-use crate::StorageFault;
-use std::{
-    ops::ControlFlow,
+use crate::{
+    StorageFault,
     sync::atomic::{AtomicU64, Ordering},
 };
+use std::ops::ControlFlow;
 
 /// Is one change of what is stored: `value` absent means that the key goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

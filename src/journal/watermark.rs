@@ -2,13 +2,14 @@
 //! seq it depends on. Std wakers only, so that any runtime, or none, can wait.
 //! Never: knows what the answers are.
 
+use crate::sync::{
+    Condvar, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
 use std::{
     collections::BTreeMap,
     fmt, mem,
-    sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::PoisonError,
     task::{Context, Poll, Waker},
     time::Duration,
 };

@@ -16,6 +16,7 @@ mod rewind;
 mod run;
 mod settled;
 mod shared;
+mod sync;
 
 pub use follower::{Events, Follower, Options, Parts, Silent, Step, Stepped};
 pub use kind::{chunk::By, head::cursor_of};

@@ -7,15 +7,15 @@ use crate::{
     lookup::Lookups,
     pace::Pace,
     shared::Shared,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        thread::{self, JoinHandle, Thread},
+    },
 };
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
-    thread::{self, JoinHandle, Thread},
 };
 use tallystick_journal::{StorageFault, Watermark};
 

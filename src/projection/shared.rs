@@ -1,16 +1,19 @@
 //! Owns: what the follower and those who look up share: the cursor, who waits for it, and what holds for the whole index.
 //! Never: an entry.
 
-use crate::kind::head::Head;
+use crate::{
+    kind::head::Head,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+        thread::Thread,
+    },
+};
 use std::{
     fmt,
     pin::Pin,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError},
     task::{Context, Poll},
-    thread::Thread,
     time::Duration,
 };
 use tallystick_core::hash::Seed;

@@ -2,8 +2,8 @@
 //! Never: used by a server.
 
 use super::held;
-use crate::{Entry, ProjectionStore, StorageFault, VisitEntry, projection::Stored};
-use std::{collections::BTreeMap, sync::Mutex};
+use crate::{Entry, ProjectionStore, StorageFault, VisitEntry, projection::Stored, sync::Mutex};
+use std::collections::BTreeMap;
 
 type Place = (u8, Vec<u8>);
 
