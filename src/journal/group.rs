@@ -134,6 +134,10 @@ impl<'a> GroupView<'a> {
                 group.first_seq, group.count
             )));
         }
+        // The seq after its last record is what the next group begins with.
+        if group.first_seq.checked_add(group.count.into()).is_none() {
+            return Err(corrupt(format!("{} records from there on have no seqs", group.count)));
+        }
         Ok(group)
     }
 
@@ -333,6 +337,18 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
         assert!(GroupView::parse(8, &bytes).is_err(), "another key");
+    }
+
+    /// A check that holds is no promise: the numbers in the header may be anything.
+    #[test]
+    fn a_group_that_would_count_past_the_last_seq_is_refused() {
+        for (first_seq, count, is_read) in
+            [(u64::MAX - 2, 2, true), (u64::MAX - 2, 3, false), (u64::MAX, 1, false)]
+        {
+            let (bytes, _) = group(first_seq, count, 0);
+            let read = GroupView::parse(first_seq, &bytes).map(|view| view.last_seq());
+            assert_eq!(read.is_ok(), is_read, "{count} records from {first_seq} on: {read:?}");
+        }
     }
 
     #[test]
