@@ -147,7 +147,9 @@ impl Books {
 
     /// Returns whether each currency sums to zero.
     pub fn sum_to_zero(&self) -> bool {
-        self.0.iter().all(|(_, books)| books.iter().sum::<i128>() == 0)
+        self.0
+            .iter()
+            .all(|(_, books)| books.iter().try_fold(0i128, |sum, nanos| sum.checked_add(*nanos)) == Some(0))
     }
 }
 

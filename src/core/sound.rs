@@ -23,6 +23,8 @@ struct Children {
 impl Partition {
     /// Says which invariant does not hold over the whole partition. *Cost*: walks every row.
     pub fn check_sound(&self) -> Result<(), &'static str> {
+        self.check_ids()?;
+        self.check_totals()?;
         self.sessions.iter().try_for_each(|(_, session)| self.check_session(session))?;
         self.check_tree()?;
         self.check_payees_below()?;
@@ -39,6 +41,30 @@ impl Partition {
             |notice: &Notice| self.payees.get(notice.id.slot()).is_some_and(|p| p.version < notice.version);
         if self.notices.iter().any(|(_, n)| n.id.partition() == self.number && newer(n)) {
             return Err("a notice is newer than its payee");
+        }
+        Ok(())
+    }
+
+    /// A row's id says where the row is.
+    fn check_ids(&self) -> Result<(), &'static str> {
+        let here = |slot: u32, id: (u16, u32)| id == (self.number, slot);
+        let at_home = self.accounts.iter().all(|(slot, a)| here(slot, (a.id.partition(), a.id.slot())))
+            && self.sessions.iter().all(|(slot, s)| here(slot, (s.id.partition(), s.id.slot())))
+            && self.payees.iter().all(|(slot, p)| here(slot, (p.id.partition(), p.id.slot())))
+            && self.writers.iter().all(|(slot, w)| here(slot, (w.id.partition(), w.id.slot())))
+            && self.deposits.iter().all(|(slot, d)| here(slot, (d.id.partition(), d.id.slot())));
+        if at_home { Ok(()) } else { Err("a row's id says that it is elsewhere") }
+    }
+
+    /// No total comes near the edge of its type: what is added up below cannot leave it either.
+    fn check_totals(&self) -> Result<(), &'static str> {
+        let mut totals = self.accounts.iter().flat_map(|(_, a)| {
+            [a.deposited, a.pending, a.withdrawn, a.limit, a.repaid, a.reserved_by_children, a.spent_below]
+        });
+        let mut payable = self.payees.iter().flat_map(|(_, p)| &p.ledgers).map(|ledger| ledger.payable);
+        let is_beyond = |total: Total| total > Total::MAX;
+        if totals.any(is_beyond) || payable.any(is_beyond) {
+            return Err("a total is greater than the greatest there is");
         }
         Ok(())
     }
@@ -60,13 +86,16 @@ impl Partition {
         {
             return Err("a payee is over its cap");
         }
-        if parts.map(|part| part.debit_count).sum::<u64>() != session.debit_count {
+        if parts.map(|part| u128::from(part.debit_count)).sum::<u128>() != session.debit_count.into() {
             return Err("a session's payees do not count its debits");
+        }
+        if self.accounts.get(session.account).is_none() {
+            return Err("a session stands on no account");
         }
         let parent = session.parent().map(|slot| self.sessions.get(slot));
         match parent {
             Some(None) => Err("a session stands under a closed one"),
-            Some(Some(parent)) if parent.depth + 1 != session.depth => {
+            Some(Some(parent)) if parent.depth.checked_add(1) != Some(session.depth) => {
                 Err("a session is not below its parent")
             }
             Some(Some(parent)) if parent.account != session.account => Err("a tree has two accounts"),
@@ -152,6 +181,9 @@ impl Partition {
                 DepositState::Pending => &mut pending,
                 DepositState::Returned | DepositState::Failed => continue,
             };
+            if self.accounts.get(deposit.account).is_none() {
+                return Err("a deposit is in no account");
+            }
             *sums.entry(deposit.account).or_default() += u128::from(deposit.amount.nanos());
         }
         for (slot, account) in self.accounts.iter() {
