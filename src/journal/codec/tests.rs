@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use samples::{account, created, debit, keyed, nanos, one_of_each, opened, place, session};
 use tallystick_core::{
-    Amount, Cap, DeclineCode, DepositId, EnvelopeId, Level, PayeeId, SessionId, Span, Total,
+    Amount, Cap, DeclineCode, DepositId, EnvelopeId, Level, Next, PayeeId, SessionId, Span, Total,
     account::Funding,
     command::Scope,
     deposit::DepositState,
@@ -138,7 +138,7 @@ fn a_number_that_means_nothing_is_refused_by_name() {
     let declined = Record::CommandDeclined(CommandDeclined {
         command: Scope::TopUp,
         on: EnvelopeId::Session(samples::session()),
-        decline: samples::decline(tallystick_core::Next::Nothing),
+        decline: samples::decline(Next::Nothing),
         keyed: keyed(),
     });
     // The code is 200 in two bytes.
@@ -146,6 +146,24 @@ fn a_number_that_means_nothing_is_refused_by_name() {
     assert_eq!(damaged(&declined, 17, 199), "decline code");
     assert_eq!([0, 5].map(|byte| damaged(&declined, 19, byte)), ["level"; 2]);
     assert_eq!([0, 4, 7].map(|byte| damaged(&declined, 20, byte)), ["next"; 3]);
+}
+
+/// Found by fuzzing: a value that nobody reads gave one record many forms.
+#[test]
+fn what_to_do_next_has_a_value_only_where_it_says_something() {
+    for (next, number) in [(Next::Nothing, 1), (Next::NewKey, 6)] {
+        let (decline, on) = (samples::decline(next), EnvelopeId::Session(session()));
+        let record = Record::CommandDeclined(CommandDeclined {
+            command: Scope::Withdraw,
+            on,
+            decline,
+            keyed: keyed(),
+        });
+        // What follows is the key: 16 bytes, a count and hashes of four bytes.
+        let at = body_of(&record).len() - (16 + 1 + 4 * keyed().content.len()) - 1;
+        assert_eq!(body_of(&record)[at - 1..=at], [number, 0]);
+        assert_eq!(damaged(&record, at, 4), "next");
+    }
 }
 
 #[test]

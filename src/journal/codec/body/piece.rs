@@ -102,12 +102,12 @@ pub(super) fn put_decline(decline: &Decline, out: &mut Vec<u8>) {
 pub(super) fn decline(take: &mut Take<'_>) -> Result<Decline, Damage> {
     let (code, level) = verdict(take)?.ok_or(take.damage("decline code"))?;
     let (number, value) = (take.u8("next")?, take.small("next")?);
-    let next = match number {
-        1 => Next::Nothing,
-        2 => Next::TopUp(Amount::from_nanos(value)),
-        3 => Next::WaitUntil(Time::from_ns(value)),
-        5 => Next::SmallerAmount(Amount::from_nanos(value)),
-        6 => Next::NewKey,
+    let next = match (number, value) {
+        (1, 0) => Next::Nothing,
+        (2, most) => Next::TopUp(Amount::from_nanos(most)),
+        (3, at) => Next::WaitUntil(Time::from_ns(at)),
+        (5, most) => Next::SmallerAmount(Amount::from_nanos(most)),
+        (6, 0) => Next::NewKey,
         _ => return Err(take.damage("next")),
     };
     Ok(Decline { code, level, next })
