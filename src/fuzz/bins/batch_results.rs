@@ -1,0 +1,4 @@
+//! Is the target `batch_results` as a program of libFuzzer's.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tallystick_fuzz::run("batch_results", bytes));

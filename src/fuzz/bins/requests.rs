@@ -1,0 +1,4 @@
+//! Is the target `requests` as a program of libFuzzer's.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tallystick_fuzz::run("requests", bytes));
