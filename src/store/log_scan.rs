@@ -1,10 +1,11 @@
 //! Owns: a look at RocksDB's write-ahead logs before RocksDB opens them, which tells a torn tail from damage.
 //! Never: changes a log; understands what a batch holds, but for the numbers in front of it.
 //!
-//! RocksDB 11.8, even when it tolerates nothing but a corrupted tail, takes some damage for a torn tail or worse: a
-//! flipped bit in a record's *length*, in the last block, looks like a record that the file ends in, and all that follows
-//! is silently cut; one in a record's *type* can make the open spin for ever; and a zeroed header skips to the next block.
-//! In a recycled log file RocksDB takes whatever is wrong for the end of the log, and drops what follows.
+//! None of RocksDB's ways to recover does by itself (11.8). Tolerating nothing but a corrupted tail, it takes a flipped bit
+//! in a record's *length* for a record that the file ends in, and cuts all that follows; it can spin for ever on one in a
+//! record's *type*; and it refuses a batch that a power cut left some pages of. Recovering to a point in time, which is how
+//! both instances are opened, it takes whatever is wrong for the end, and drops what follows. So what it must not drop is
+//! refused here.
 
 mod record;
 mod tail;
@@ -123,7 +124,7 @@ fn extent(bytes: &[u8], log: u64) -> Result<Extent, Damage> {
     match framing(bytes, number)? {
         Framing::Grown => {
             let (extent, at) = walk(Framing::Grown, bytes)?;
-            tail::grown(bytes, at).map(|()| extent)
+            tail::grown(bytes, at, number).map(|()| extent)
         }
         framing @ Framing::Recycled { .. } => {
             let (extent, at) = walk(framing, bytes)?;

@@ -14,18 +14,19 @@ const FOLLOWED: &str =
 const FOREIGN: &str = "expected a record of a recycled log, found one of a log that is not";
 const BEYOND: &str =
     "expected a log record, found a length beyond the file's end with whole records after it";
-const NOT_ZERO: &str = "expected zeros to the file's end after a zeroed log record, found data";
+/// Is what a disk writes wholly or not at all; those of 4,096 bytes are several of these.
+const SECTOR_BYTES: usize = 512;
 
-/// Judges the end of a file that only ever grew. A crash leaves it cut short or with zeros at its end: a whole record's
-/// length of other bytes is damage.
-pub(super) fn grown(bytes: &[u8], at: usize) -> Result<(), Damage> {
+/// Judges the end of a file that only ever grew. A crash leaves it cut short; or it leaves some sectors of the last batch,
+/// in any order, and zeros where the others should be, since a file's length may last before what is in it. Other bytes
+/// in the place of a whole record are damage.
+///
+/// Each batch is synced before the next is written, as in a recycled log: what is followed by another batch was durable.
+pub(super) fn grown(bytes: &[u8], at: usize, log: u32) -> Result<(), Damage> {
     let (block, base) = (block(bytes, at), at - at % BLOCK_BYTES);
     let Some(header) = bytes[at..].first_chunk::<7>() else { return Ok(()) };
     if *header == [0; 7] {
-        return match bytes[at..].iter().position(|&byte| byte != 0) {
-            Some(offset) => Err((at + offset, NOT_ZERO)),
-            None => Ok(()),
-        };
+        return last(bytes, at, log);
     }
     match read(Framing::Grown, block, at - base) {
         Record::PastEnd if block.len() == BLOCK_BYTES => Err((at, LENGTH)),
@@ -35,7 +36,57 @@ pub(super) fn grown(bytes: &[u8], at: usize) -> Result<(), Damage> {
             }
             one_bit(Framing::Grown, bytes, at)
         }
-        Record::Mismatch | Record::Whole { .. } => Err((at, MISMATCH)),
+        Record::Mismatch | Record::Whole { .. } => {
+            one_bit(Framing::Grown, bytes, at)?;
+            let length = usize::from(u16::from_le_bytes([header[4], header[5]]));
+            if !lacks_a_sector(bytes, at, header.len() + length) {
+                return Err((at, MISMATCH));
+            }
+            last(bytes, at, log)
+        }
+    }
+}
+
+/// Tells whether one of the sectors that a record lies in is missing, as far as the record lies in it.
+fn lacks_a_sector(bytes: &[u8], at: usize, length: usize) -> bool {
+    let end = bytes.len().min(at + length);
+    (at - at % SECTOR_BYTES..end)
+        .step_by(SECTOR_BYTES)
+        .any(|from| bytes[from.max(at)..end.min(from + SECTOR_BYTES)].iter().all(|byte| *byte == 0))
+}
+
+/// Refuses a place that a batch begins behind. What is left of this one in later blocks stands at their beginning, and is
+/// no batch of its own.
+fn last(bytes: &[u8], at: usize, log: u32) -> Result<(), Damage> {
+    let framings = [Framing::Grown, Framing::Recycled { log }];
+    let begins =
+        |later| framings.iter().any(|of| whole(*of, bytes, later).is_some_and(|(of, _)| of.begins()));
+    let mut later = at + 1;
+    while later < bytes.len() {
+        let block_end = later - later % BLOCK_BYTES + BLOCK_BYTES;
+        if (later..bytes.len().min(block_end)).any(begins) {
+            return Err((at, FOLLOWED));
+        }
+        later = block_end;
+        while let Some((piece, end)) = framings.iter().find_map(|of| whole(*of, bytes, later)) {
+            if piece.begins() {
+                return Err((at, FOLLOWED));
+            }
+            later = end;
+        }
+    }
+    Ok(())
+}
+
+/// Reads the piece at `at` and where it ends, if there is a whole one.
+fn whole(framing: Framing, bytes: &[u8], at: usize) -> Option<(Piece, usize)> {
+    let base = at - at % BLOCK_BYTES;
+    if at >= bytes.len() {
+        return None;
+    }
+    match read(framing, block(bytes, at), at - base) {
+        Record::Whole { piece, payload } => Some((piece, base + payload.end)),
+        Record::PastEnd | Record::Mismatch => None,
     }
 }
 
@@ -76,7 +127,7 @@ pub(super) fn never_grown(bytes: &[u8]) -> Result<(), Damage> {
 }
 
 fn is_grown_record(bytes: &[u8], at: usize) -> bool {
-    matches!(read(Framing::Grown, block(bytes, at), at % BLOCK_BYTES), Record::Whole { .. })
+    whole(Framing::Grown, bytes, at).is_some()
 }
 
 pub(super) fn one_bit(framing: Framing, bytes: &[u8], at: usize) -> Result<(), Damage> {
@@ -88,8 +139,5 @@ fn piece_of(framing: Framing, log: u32, bytes: &[u8], at: usize) -> Option<Piece
     if bytes.get(at + 7..at + 11)? != log.to_le_bytes() {
         return None;
     }
-    match read(framing, block(bytes, at), at % BLOCK_BYTES) {
-        Record::Whole { piece, .. } => Some(piece),
-        Record::PastEnd | Record::Mismatch => None,
-    }
+    whole(framing, bytes, at).map(|(piece, _)| piece)
 }
