@@ -8,10 +8,10 @@ use super::{
 use rand::{RngExt as _, rngs::StdRng};
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_proto::v1::{
-    Account, DeclineCode, GetAccountRequest, GetPayeeRequest, GetSessionRequest, ListSettlementsRequest,
-    Outcome, PayeeStatus, Refusal, SessionState, Settlement, WriterNumber, accounts_client::AccountsClient,
-    authorize_request::Intent, authorizer_client::AuthorizerClient, payees_client::PayeesClient,
-    settlements_client::SettlementsClient,
+    Account, AuthorizeRequest, DeclineCode, GetAccountRequest, GetPayeeRequest, GetSessionRequest,
+    ListSettlementsRequest, Outcome, PayeeStatus, Refusal, SessionState, Settlement, WriterNumber,
+    accounts_client::AccountsClient, authorize_request::Intent, authorizer_client::AuthorizerClient,
+    payees_client::PayeesClient, settlements_client::SettlementsClient,
 };
 use tonic::{Status, transport::Channel};
 
@@ -46,7 +46,11 @@ async fn end_brief_sessions(channel: &Channel, book: &Shared) {
 /// Asks for a sample of what was answered: it must come back as it was.
 async fn ask_again(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
     for (intent, asked, verdict) in sample(book, dice) {
-        let request = load::request(&open(book), asked, intent);
+        let reference = match &intent {
+            Intent::WriterNumber(place) => open(book).reference(place.number),
+            Intent::IdempotencyKey(_) => String::new(),
+        };
+        let request = AuthorizeRequest { reference, ..load::request(&open(book), asked, intent) };
         let answer = AuthorizerClient::new(channel.clone()).authorize(request.clone()).await;
         if let (true, Err(status)) = (open(book).told.contains_key(&request.session_id), &answer) {
             // Settled meanwhile, and the index is not there yet: what became of the debit is not known here, and least of
@@ -92,7 +96,7 @@ fn sample(book: &Shared, dice: &mut StdRng) -> Vec<(Intent, Asked, Verdict)> {
     found
 }
 
-async fn reopen_one(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
+pub async fn reopen_one(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
     let (request, id, seq) = {
         let book = open(book);
         book.opened[dice.random_range(0..book.opened.len())].clone()
@@ -104,7 +108,7 @@ async fn reopen_one(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Resu
     Ok(())
 }
 
-async fn deposit_one_again(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
+pub async fn deposit_one_again(channel: &Channel, book: &Shared, dice: &mut StdRng) -> Result<(), Status> {
     let (request, seq) = {
         let book = open(book);
         book.deposits_heard[dice.random_range(0..book.deposits_heard.len())].clone()

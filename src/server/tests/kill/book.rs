@@ -128,6 +128,8 @@ pub struct Book {
     /// What the reader with a cursor saw.
     pub read: Vec<(u64, String)>,
     pub counts: Counts,
+    /// Streams ask as much as a server can take, in large batches.
+    pub is_peak: bool,
     keys_given: u64,
     /// One bit for each seq that was heard.
     seqs: Vec<u64>,
@@ -142,6 +144,11 @@ pub fn open(book: &Shared) -> MutexGuard<'_, Book> {
 }
 
 impl Book {
+    /// Returns the reference of a numbered debit: at the peak a long one, so that logs fill and change.
+    pub fn reference(&self, number: u64) -> String {
+        if self.is_peak { format!("{number:->100}") } else { String::new() }
+    }
+
     /// Gives a key that nobody has used.
     pub fn key(&mut self, what: &str) -> String {
         self.keys_given += 1;

@@ -1,8 +1,8 @@
 //! Owns: when and how a server ends, thrown by dice. Never: ends a process that it was not handed.
 
-use crate::support::{self, End, Server};
+use crate::support::{End, Server};
 use rand::{RngExt as _, rngs::StdRng};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::{
     process::Command,
     time::{Instant, sleep, sleep_until},
@@ -55,9 +55,8 @@ pub struct Started {
 }
 
 impl Started {
-    pub async fn new(data: &Path, checkpoint_records: u32) -> Self {
-        let server = Server::spawn(command(data, checkpoint_records)).await;
-        Self { server, at: Instant::now() }
+    pub async fn new(command: Command) -> Self {
+        Self { server: Server::spawn(command).await, at: Instant::now() }
     }
 
     /// Lets callers work for a while, then ends the server.
@@ -88,14 +87,8 @@ impl Started {
 }
 
 /// Starts a server and kills it while it starts.
-pub async fn kill_at_start(data: &Path, dice: &mut StdRng) {
-    let mut child = command(data, 1).spawn().unwrap();
+pub async fn kill_at_start(mut command: Command, dice: &mut StdRng) {
+    let mut child = command.spawn().unwrap();
     sleep(Duration::from_micros(dice.random_range(0..150_000))).await;
     child.kill().await.unwrap();
-}
-
-fn command(data: &Path, checkpoint_records: u32) -> Command {
-    let mut command = support::serve_command(data);
-    command.args(["--checkpoint-records", &checkpoint_records.to_string(), "--sweep-every-ms", "20"]);
-    command
 }

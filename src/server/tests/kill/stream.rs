@@ -125,7 +125,11 @@ impl Pipe {
                 line.acknowledge(line.heard_through().saturating_sub(dice.random_range(0..=LAG_MAX)));
             }
         }
-        let size = if dice.random_ratio(1, 20) { 1_000 } else { dice.random_range(1..=120) };
+        let size = match book.is_peak {
+            _ if dice.random_ratio(1, 20) => 1_000,
+            true => dice.random_range(500..=2_000),
+            false => dice.random_range(1..=120),
+        };
         for _ in 0..size {
             if dice.random_ratio(1, 40) {
                 if let Some((key, asked)) = book.ask_keyed(dice) {
@@ -143,6 +147,7 @@ impl Pipe {
             let (number, acked) = (line.ask(asked), line.acked);
             let ids = (book.sessions[asked.session].id.clone(), book.payees[asked.payee].id.clone());
             batch.add(asked, ids, Item::Number(asked.session, number), acked);
+            batch.refer(book.reference(number));
         }
         batch.done()
     }
@@ -201,6 +206,7 @@ impl Pipe {
         for (session, line) in &book.writers[self.writer].lines {
             for (number, asked) in &line.pending {
                 batch.add(*asked, ids(&book, asked), Item::Number(*session, *number), line.acked);
+                batch.refer(book.reference(*number));
             }
         }
         for key in keys {
@@ -240,6 +246,11 @@ impl Composer {
         }
         self.batch.debits.push(debit);
         self.items.push(item);
+    }
+
+    /// Gives the last debit its reference.
+    fn refer(&mut self, reference: String) {
+        self.batch.debits.last_mut().expect("one was added").reference = reference;
     }
 
     fn done(self) -> (DebitBatch, Vec<Item>) {

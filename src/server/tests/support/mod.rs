@@ -8,6 +8,7 @@ pub mod http;
 pub mod payers;
 
 use std::{
+    ffi::OsString,
     path::Path,
     process::{Output, Stdio},
     sync::{Arc, Mutex},
@@ -26,25 +27,34 @@ use tokio::{
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
-const EXE: &str = env!("CARGO_BIN_EXE_tallystick");
 /// Generous: the machine that runs tests may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Returns the server's binary: the one in TALLYSTICK_BIN, or the one that was built with the tests.
+fn exe() -> OsString {
+    std::env::var_os("TALLYSTICK_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_tallystick").into())
+}
+
 /// Returns the command that serves `data` on a free port.
 pub fn serve_command(data: &Path) -> Command {
-    with_folder(Command::new(EXE), data)
+    with_folder(Command::new(exe()), data)
 }
 
 /// Returns the same, with a free port for operators too.
 pub fn watched_command(data: &Path) -> Command {
-    with_listeners(Command::new(EXE), data, "127.0.0.1:0")
+    with_listeners(Command::new(exe()), data, "127.0.0.1:0")
 }
 
 /// Returns the same, where no file may grow beyond `blocks` of 512 or 1,024 bytes: what a full disk is to a process
 /// that has no disk of its own. Writes fail with EFBIG.
 pub fn limited_command(data: &Path, blocks: u32) -> Command {
+    shell_command(data, &format!("trap '' XFSZ; ulimit -f {blocks}"))
+}
+
+/// Returns the same, after a shell has done what is `first`, such as lowering a limit.
+pub fn shell_command(data: &Path, first: &str) -> Command {
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"")).arg(EXE);
+    shell.arg("-c").arg(format!("{first}; exec \"$0\" \"$@\"")).arg(exe());
     with_folder(shell, data)
 }
 
@@ -96,15 +106,30 @@ impl Server {
         (server, ops)
     }
 
-    async fn spawn_and_read(mut command: Command) -> (Self, Lines<BufReader<ChildStdout>>) {
+    /// Starts a server that may end before it is ready.
+    pub async fn try_spawn(command: Command) -> Result<Self, End> {
+        let (server, _) = Self::begin(command).await;
+        if server.address.is_empty() { Err(server.ended().await) } else { Ok(server) }
+    }
+
+    async fn spawn_and_read(command: Command) -> (Self, Lines<BufReader<ChildStdout>>) {
+        let (server, lines) = Self::begin(command).await;
+        if server.address.is_empty() {
+            panic!("it is not ready: {:?}", server.ended().await);
+        }
+        (server, lines)
+    }
+
+    /// Starts a server and reads where it listens; nothing when it says nothing of the kind.
+    async fn begin(mut command: Command) -> (Self, Lines<BufReader<ChildStdout>>) {
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         // Read all along, so that a full pipe never holds the server up.
         tokio::spawn(gather(child.stderr.take().unwrap(), Arc::clone(&log)));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.expect("it should have been ready").unwrap();
-        let address = line.as_deref().and_then(|line| line.strip_prefix("listening on ")).map(str::to_owned);
-        let address = address.unwrap_or_else(|| panic!("{line:?}, {}", log.lock().unwrap()));
+        let address = line.as_deref().and_then(|line| line.strip_prefix("listening on "));
+        let address = address.unwrap_or_default().to_owned();
         (Self { child, log, address }, lines)
     }
 
@@ -120,9 +145,19 @@ impl Server {
 
     /// Sends SIGTERM.
     pub async fn ask_to_stop(&self) {
+        self.signal("TERM").await;
+    }
+
+    /// Sends a signal, by its name.
+    pub async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it should be running");
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {id}")).status().await.unwrap();
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().await.unwrap();
         assert!(sent.success());
+    }
+
+    /// Returns what it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Waits until it has ended.
@@ -166,15 +201,20 @@ pub const CAP_NANOS: u64 = 1_000_000_000_000;
 
 impl Stage {
     pub async fn set(channel: &Channel) -> Self {
-        let account_id = funded_account(channel).await;
-        let payee_id = payee(channel).await;
-        let session_id = session(channel, &account_id, "session").await;
-        Self { account_id, payee_id, session_id }
+        Self::try_set(channel).await.unwrap()
+    }
+
+    /// Sets the stage, or finds it as it was set. *Errors*: the server is gone.
+    pub async fn try_set(channel: &Channel) -> Result<Self, Status> {
+        let account_id = funded_account(channel).await?;
+        let payee_id = payee(channel).await?;
+        let session_id = session(channel, &account_id, "session").await?;
+        Ok(Self { account_id, payee_id, session_id })
     }
 
     /// Opens another session on the same account, for the same payee.
     pub async fn next(channel: &Channel, stage: &Self) -> Self {
-        let session_id = session(channel, &stage.account_id, "next session").await;
+        let session_id = session(channel, &stage.account_id, "next session").await.unwrap();
         Self { session_id, ..stage.clone() }
     }
 
@@ -208,14 +248,14 @@ impl Stage {
     }
 }
 
-async fn funded_account(channel: &Channel) -> String {
+async fn funded_account(channel: &Channel) -> Result<String, Status> {
     let mut accounts = AccountsClient::new(channel.clone());
     let request = CreateAccountRequest {
         idempotency_key: "account".into(),
         currency: "USD".into(),
         ..CreateAccountRequest::default()
     };
-    let created = accounts.create_account(request).await.unwrap().into_inner();
+    let created = accounts.create_account(request).await?.into_inner();
     let account_id = created.account.unwrap().account_id;
     let request = DepositRequest {
         account_id: account_id.clone(),
@@ -224,17 +264,17 @@ async fn funded_account(channel: &Channel) -> String {
         currency: "USD".into(),
         ..DepositRequest::default()
     };
-    accounts.deposit(request).await.unwrap();
-    account_id
+    accounts.deposit(request).await?;
+    Ok(account_id)
 }
 
-async fn payee(channel: &Channel) -> String {
+async fn payee(channel: &Channel) -> Result<String, Status> {
     let request = CreatePayeeRequest { idempotency_key: "payee".into(), name: "Acme".into() };
-    let created = PayeesClient::new(channel.clone()).create_payee(request).await.unwrap().into_inner();
-    created.payee.unwrap().payee_id
+    let created = PayeesClient::new(channel.clone()).create_payee(request).await?.into_inner();
+    Ok(created.payee.unwrap().payee_id)
 }
 
-async fn session(channel: &Channel, account_id: &str, key: &str) -> String {
+async fn session(channel: &Channel, account_id: &str, key: &str) -> Result<String, Status> {
     let request = OpenSessionRequest {
         account_id: account_id.into(),
         idempotency_key: key.into(),
@@ -243,8 +283,8 @@ async fn session(channel: &Channel, account_id: &str, key: &str) -> String {
         ttl: Some(Duration::from_secs(24 * 3_600).try_into().unwrap()),
         ..OpenSessionRequest::default()
     };
-    let opened = AuthorizerClient::new(channel.clone()).open_session(request).await.unwrap().into_inner();
-    opened.session.expect("it should be opened").session_id
+    let opened = AuthorizerClient::new(channel.clone()).open_session(request).await?.into_inner();
+    Ok(opened.session.expect("it should be opened").session_id)
 }
 
 /// Returns the reason that a refusal carries in its details; empty when it was not refused by the server.

@@ -28,10 +28,16 @@ pub struct Payers {
 
 impl Payers {
     pub fn start(count: usize, channel: &Channel, stage: &Stage) -> Self {
+        Self::start_named("caller", count, channel, stage)
+    }
+
+    /// Starts callers whose keys nobody else uses.
+    pub fn start_named(name: &str, count: usize, channel: &Channel, stage: &Stage) -> Self {
         let approved = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
         for caller in 0..count {
-            tasks.spawn(pay(caller, channel.clone(), stage.clone(), Arc::clone(&approved)));
+            let name = format!("{name}-{caller}");
+            tasks.spawn(pay(name, channel.clone(), stage.clone(), Arc::clone(&approved)));
         }
         Self { tasks, approved }
     }
@@ -41,6 +47,11 @@ impl Payers {
         while self.approved.load(Ordering::Relaxed) < count {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
+    }
+
+    /// Returns how many were approved so far.
+    pub fn count(&self) -> usize {
+        self.approved.load(Ordering::Relaxed)
     }
 
     pub async fn told(self) -> Told {
@@ -53,10 +64,10 @@ impl Payers {
     }
 }
 
-async fn pay(caller: usize, channel: Channel, stage: Stage, approved: Arc<AtomicUsize>) -> Told {
+async fn pay(caller: String, channel: Channel, stage: Stage, approved: Arc<AtomicUsize>) -> Told {
     let mut told = Told::default();
     for number in 0.. {
-        let key = format!("caller-{caller}-{number}");
+        let key = format!("{caller}-{number}");
         match stage.authorize(&channel, &key).await {
             Ok(decision) => {
                 assert_eq!(decision.outcome(), Outcome::Approved, "{decision:?}");
