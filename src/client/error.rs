@@ -88,8 +88,15 @@ impl ClientError {
         match status.code() {
             Code::DeadlineExceeded => Self::DeadlinePassed { message },
             Code::Unavailable => Self::Unreachable { message },
-            // A status made on this side has the transport's error as its source; the server's own has none.
-            Code::Unknown | Code::Internal | Code::Cancelled if status.source().is_some() => {
+            // A status made on this side has the transport's error as its source; the server's own has none. HTTP/2's
+            // "enhance your calm" and "inadequate security" are made into codes that would say that nothing happened.
+            Code::Unknown
+            | Code::Internal
+            | Code::Cancelled
+            | Code::ResourceExhausted
+            | Code::PermissionDenied
+                if status.source().is_some() =>
+            {
                 Self::Unreachable { message: with_sources(status) }
             }
             code => Self::Status { code, message },
@@ -283,6 +290,19 @@ mod tests {
     #[test]
     fn keys_exhausted_shares_its_code_with_overload_and_is_not_retried() {
         assert!(!refused(Code::ResourceExhausted, "REFUSAL_KEYS_EXHAUSTED").may_retry());
+    }
+
+    /// A server that had stood still took its callers' resets for a flood and ended the connection, with debits in flight:
+    /// nobody said that nothing had happened (found by `server/tests/decides_once_when_it_was_stopped_for_long.rs`).
+    #[test]
+    fn what_the_transport_says_is_no_refusal_whatever_its_code() {
+        for code in [Code::ResourceExhausted, Code::PermissionDenied, Code::Internal, Code::Unknown] {
+            let mut status = Status::new(code, "h2 protocol error: http2 error");
+            status.set_source(std::sync::Arc::new(std::io::Error::other("too_many_resets")));
+            let error = ClientError::from_status(&status);
+            assert!(error.may_retry(), "{code:?}");
+            assert_eq!(error.happened(), Happened::Unknown, "{code:?}");
+        }
     }
 
     #[test]
