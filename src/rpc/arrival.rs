@@ -145,7 +145,7 @@ impl HttpBody for Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     me.framing.take(data);
-                    // A long message is counted while it comes, so that what is refused has not come first.
+                    // A long message is counted before the decoder makes room for it.
                     if me.framing.is_inside()
                         && let Err(refused) = me.hold()
                     {

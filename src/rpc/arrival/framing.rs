@@ -57,9 +57,10 @@ impl Framing {
         self.head_bytes > 0
     }
 
-    /// Returns what the decoder's buffer holds, about.
+    /// Returns what the decoder's buffer has room for, about: as soon as a message says how long it is, the decoder makes
+    /// room for all of it.
     pub(super) fn bytes_held(&self) -> usize {
-        self.longest.max(self.come)
+        self.longest.max(self.come + self.missing)
     }
 }
 
@@ -95,6 +96,6 @@ mod tests {
         framing.take(&message(100)[..1]);
         assert!(framing.is_inside());
         framing.take(&message(100)[1..50]);
-        assert_eq!((framing.messages(), framing.bytes_held()), (0, 50));
+        assert_eq!((framing.messages(), framing.bytes_held()), (0, 105), "as long as it says it is");
     }
 }
