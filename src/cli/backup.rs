@@ -27,9 +27,9 @@ pub struct BackupArgs {
     #[command(subcommand)]
     command: Option<BackupCommand>,
     #[command(flatten)]
-    pub(crate) output: Output,
-    #[command(flatten)]
     make: make::MakeArgs,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Is what can be done with a backup that is there.

@@ -22,11 +22,19 @@ use tallystick_store::{
     backup::{Backup, Manifest, Piece, Restorer, is_vacant},
 };
 
+/// Says what only a person can see to.
+const DUTIES: &str = "\
+What was decided after the last seq that is kept is gone from the books, whoever was told of it:
+  - serve one folder only: the old server must be stopped for good, so that no payer is answered by both
+  - let every front-end connect anew: its writers are then told where they stand, and a number beyond that is refused
+    with NUMBER_GAP; a key whose answer is lost is decided anew
+  - seqs, and the debit ids made of them, are given again: forget those above the last seq that is kept
+  - debits that were approved later may have been delivered: enter them again, or write them off";
+
 /// Takes `tallystick restore`.
 #[derive(Debug, Args)]
+#[command(after_help = DUTIES)]
 pub struct RestoreArgs {
-    #[command(flatten)]
-    pub(crate) output: Output,
     #[command(flatten)]
     from: Folder,
     /// The data folder to make: new, or empty.
@@ -38,6 +46,8 @@ pub struct RestoreArgs {
     /// Keep up to the last record that was decided at or before this instant, such as 2026-11-21T12:00:00Z.
     #[arg(long, value_name = "INSTANT")]
     to_time: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 pub(crate) fn run(args: &RestoreArgs) -> Result<Said, Failure> {

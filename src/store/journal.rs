@@ -69,6 +69,11 @@ struct Tail {
 }
 
 impl RocksJournal {
+    /// Looks for damage in the logs of the folder `path`, as `open` does first of all.
+    pub(crate) fn check_logs(path: &Path) -> Result<(), StorageFault> {
+        log_scan::check(path, Numbers::Unbroken)
+    }
+
     /// Opens the instance in the folder `path`.
     pub(crate) fn open(
         path: &Path,

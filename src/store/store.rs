@@ -61,15 +61,13 @@ impl Store {
         let root = root.as_ref();
         folder::create(root)?;
         let found = format::check(root)?;
-        // Two instances, so that a stall of the index (compaction, a large checkpoint) cannot hold up a decision.
         let opening = Arc::new(Opening::begin(root)?);
-        // ORDER: the index first, so that an older folder becomes one of this format before the journal is open: opening
-        // that writes what an older build cannot read.
-        let index = RocksIndex::open(&root.join("index"), &options, Arc::clone(&opening))?;
         if found == Format::Older {
-            format::write(root)?;
+            upgrade(root, &options)?;
         }
-        let journal = RocksJournal::open(&root.join("journal"), &options, opening)?;
+        // Two instances, so that a stall of the index (compaction, a large checkpoint) cannot hold up a decision.
+        let journal = RocksJournal::open(&root.join("journal"), &options, Arc::clone(&opening))?;
+        let index = RocksIndex::open(&root.join("index"), &options, opening)?;
         if found == Format::Missing {
             // ORDER: after both are open, so that their locks keep others out; before anything can be written.
             if !journal.is_empty()? {
@@ -113,4 +111,13 @@ impl Store {
     pub fn index(&self) -> Arc<RocksIndex> {
         Arc::clone(&self.index)
     }
+}
+
+/// Makes a folder of an older format one of this, before anything is written to it that the older one does not know.
+fn upgrade(root: &Path, options: &StoreOptions) -> Result<(), StorageFault> {
+    // ORDER: damage is looked for before anything changes, and the index's lock keeps others out while FORMAT does: whoever
+    // has a folder open holds both. (The journal's would be late: opening it to write is what the older format knows not.)
+    RocksJournal::check_logs(&root.join("journal"))?;
+    let _locked = RocksIndex::open(&root.join("index"), options)?;
+    format::write(root)
 }
