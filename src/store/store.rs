@@ -16,7 +16,7 @@ use crate::{
     index::RocksIndex,
     journal::RocksJournal,
     opening::Opening,
-    restored,
+    reader, restored,
 };
 
 /// Is an open data folder. *Cost*: a clone shares it; it is closed with the last one.
@@ -63,7 +63,7 @@ impl Store {
         let found = format::check(root)?;
         let opening = Arc::new(Opening::begin(root)?);
         if found == Format::Older {
-            upgrade(root, &options)?;
+            upgrade(root)?;
         }
         // Two instances, so that a stall of the index (compaction, a large checkpoint) cannot hold up a decision.
         let journal = RocksJournal::open(&root.join("journal"), &options, Arc::clone(&opening))?;
@@ -114,10 +114,10 @@ impl Store {
 }
 
 /// Makes a folder of an older format one of this, before anything is written to it that the older one does not know.
-fn upgrade(root: &Path, options: &StoreOptions) -> Result<(), StorageFault> {
-    // ORDER: damage is looked for before anything changes, and the index's lock keeps others out while FORMAT does: whoever
-    // has a folder open holds both. (The journal's would be late: opening it to write is what the older format knows not.)
+fn upgrade(root: &Path) -> Result<(), StorageFault> {
+    // ORDER: damage is looked for before anything changes, and an older build has RocksDB's own locks alone: nobody may hold
+    // one while FORMAT changes.
     RocksJournal::check_logs(&root.join("journal"))?;
-    let _locked = RocksIndex::open(&root.join("index"), options)?;
+    let _locked = reader::lock_alone(&root.join("index"))?;
     format::write(root)
 }
