@@ -121,6 +121,10 @@ struct Extent {
 fn extent(bytes: &[u8], log: u64) -> Result<Extent, Damage> {
     // RocksDB keeps the lower half of the number, too.
     let number = u32::try_from(log & u64::from(u32::MAX)).unwrap_or_default();
+    if is_given_up(bytes, number) {
+        // Nothing has to go on from what is not needed any more.
+        return Ok(Extent { end: 0, is_tidy: true, first: None, next: None });
+    }
     match framing(bytes, number)? {
         Framing::Grown => {
             let (extent, at) = walk(Framing::Grown, bytes)?;
@@ -131,6 +135,16 @@ fn extent(bytes: &[u8], log: u64) -> Result<Extent, Damage> {
             tail::recycled(bytes, at, number).map(|()| extent)
         }
     }
+}
+
+/// Tells whether the file has become a later log already. RocksDB renames a log that it needs no more, writes over it,
+/// syncs it, and only then its folder: a power cut in between leaves the new content under the old name. Nobody has heard
+/// of the batch that is in it.
+fn is_given_up(bytes: &[u8], log: u32) -> bool {
+    let Some(&[a, b, c, d]) = bytes.get(7..).and_then(<[u8]>::first_chunk) else { return false };
+    let named = u32::from_le_bytes([a, b, c, d]);
+    let first = || record::read(Framing::Recycled { log: named }, record::block(bytes, 0), 0);
+    named > log && matches!(first(), Record::Whole { piece, .. } if piece.begins())
 }
 
 /// Tells how a log is framed by its first record, which in a recycled file may be of another log.

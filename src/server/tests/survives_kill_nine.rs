@@ -17,6 +17,6 @@ use kill::{
 async fn nothing_heard_is_lost_and_nothing_happens_twice() {
     let (rounds, seed) = (from_env("KILL_ROUNDS", 12), from_env("KILL_SEED", 0x7a11));
     println!("KILL_SEED={seed} KILL_ROUNDS={rounds}");
-    let plan = Plan { rounds, seed, is_peak: false, glances: 0, args: &[] };
+    let plan = Plan { rounds, seed, is_peak: false, glances: 0, only: None, args: &[] };
     println!("{}", rounds::live(Ground::Folder(tempfile::tempdir().unwrap()), plan).await);
 }

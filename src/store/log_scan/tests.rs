@@ -112,6 +112,24 @@ fn takes_what_a_recycled_file_held_before_for_its_end() {
     assert_eq!((untouched.end, untouched.first, untouched.is_tidy), (0, None, false));
 }
 
+/// Found by cutting the power between the sync of a log that was written over and that of its folder.
+#[test]
+fn takes_a_log_that_has_become_a_later_one_for_empty() {
+    for length in [1, 700, 40_000] {
+        let later = Log::new(RECYCLED, 151, &[length]);
+        let found = extent(&later.over(&earlier()), 5).unwrap();
+        assert_eq!((found.end, found.first, found.is_tidy), (0, None, true), "{length}");
+        let next = Log::new(Framing::Recycled { log: 7 }, 151 - 20, &[300; 20]);
+        let logs = folder(&[(5, &later.over(&earlier())), (7, &next.bytes)]);
+        assert_eq!(check(logs.path(), Numbers::Unbroken), Ok(()), "{length}");
+    }
+    // The other way round it is what a file held before; and a number that is wrong by itself is damage.
+    assert_eq!(extent(&earlier().bytes, LOG).unwrap().first, None);
+    let mut damaged = earlier().bytes;
+    damaged[7] = 9;
+    assert!(extent(&damaged, 5).is_err());
+}
+
 #[test]
 fn refuses_every_flipped_bit_in_the_last_batch_too() {
     for (framing, behind) in [(GROWN, Vec::new()), (RECYCLED, Vec::new()), (RECYCLED, earlier().bytes)] {

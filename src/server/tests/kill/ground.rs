@@ -5,7 +5,7 @@
 
 use crate::{
     support,
-    unsynced::{Disk, Kept},
+    unsynced::{Disk, Kept, Switch},
 };
 use rand::{RngExt as _, rngs::StdRng};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,12 @@ impl Ground {
         command.args(["--checkpoint-records", &checkpoint_records.to_string(), "--sweep-every-ms", "20"]);
         command.args(args);
         command
+    }
+
+    /// Has the disk kill the server before it next syncs a folder that the disk's faults are for.
+    pub fn arm(&self) {
+        let Self::Forgetful(disk) = self else { panic!("{self:?} kills nobody") };
+        disk.set(Switch::KillIn, 1);
     }
 
     /// Lets happen to the disk what a server's death makes visible: of what it had not synced, nothing is left, or some.

@@ -26,6 +26,8 @@ pub enum Moment {
     Drain,
     /// SIGTERM under load: an orderly end.
     Term,
+    /// The disk has it killed under load, once a log is full: see `Ground::arm`.
+    Rotation,
 }
 
 impl Moment {
@@ -61,10 +63,13 @@ impl Started {
 
     /// Lets callers work for a while, then ends the server.
     pub async fn end(self, moment: Moment, dice: &mut StdRng) -> End {
+        if moment == Moment::Rotation {
+            return self.server.ended().await;
+        }
         let millis = if dice.random_ratio(1, 4) { 10..60 } else { 60..700 };
         sleep(Duration::from_millis(dice.random_range(millis))).await;
         match moment {
-            Moment::Load | Moment::Start | Moment::Retry => self.server.kill().await,
+            Moment::Load | Moment::Start | Moment::Retry | Moment::Rotation => self.server.kill().await,
             Moment::Checkpoint => {
                 let looks =
                     Instant::now().duration_since(self.at).as_millis() / CHECKPOINT_LOOK.as_millis() + 1;

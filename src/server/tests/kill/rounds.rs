@@ -41,6 +41,8 @@ pub struct Plan {
     pub is_peak: bool,
     /// How many other states that a death may have left are looked at, beside the one that lives on.
     pub glances: usize,
+    /// How servers end, if not in every way.
+    pub only: Option<Moment>,
     /// What servers are started with, too.
     pub args: &'static [&'static str],
 }
@@ -92,7 +94,7 @@ struct Rounds<'a> {
 
 impl Rounds<'_> {
     async fn one(&mut self, round: usize, dice: &mut StdRng) {
-        let moment = Moment::throw(round, dice);
+        let moment = self.plan.only.unwrap_or_else(|| Moment::throw(round, dice));
         println!("round {round}: {moment:?}");
         self.revive(moment, dice).await;
         let records = [1, 1, 500, 20_000][dice.random_range(0..4)];
@@ -103,6 +105,10 @@ impl Rounds<'_> {
         }
         if round % LASTING_ROUNDS == 0 {
             change_lasting(&channel, self.book, dice).await;
+        }
+        compare(&channel, self.book, dice).await;
+        if moment == Moment::Rotation {
+            self.ground.arm();
         }
         let end = one_life(started, channel, self.book, dice, moment).await;
         self.story.note(&end);
@@ -148,8 +154,7 @@ impl Rounds<'_> {
     async fn finish(&mut self, dice: &mut StdRng) {
         let started = Started::new(self.ground.command(1, self.plan.args)).await;
         let channel = started.server.connect().await;
-        retry::everything(&channel, self.book).await.unwrap();
-        audit::everything(&channel, self.book, dice).await;
+        compare(&channel, self.book, dice).await;
         let live = open(self.book).live.clone();
         for session in live {
             load::settle(&channel, self.book, session).await.unwrap();
@@ -162,7 +167,13 @@ impl Rounds<'_> {
     }
 }
 
-/// Compares what came back, then lets callers work until the server ends.
+/// Compares what came back.
+async fn compare(channel: &Channel, book: &Shared, dice: &mut StdRng) {
+    retry::everything(channel, book).await.unwrap();
+    audit::everything(channel, book, dice).await;
+}
+
+/// Lets callers work until the server ends.
 async fn one_life(
     started: Started,
     channel: Channel,
@@ -170,8 +181,6 @@ async fn one_life(
     dice: &mut StdRng,
     moment: Moment,
 ) -> End {
-    retry::everything(&channel, book).await.unwrap();
-    audit::everything(&channel, book, dice).await;
     let channels = [channel, started.server.connect().await, started.server.connect().await];
     let callers = load::start(&channels, book, dice);
     let end = started.end(moment, dice).await;

@@ -48,10 +48,10 @@ struct control {
     int64_t lies;        /* not 0: a matching sync says that it is done and keeps nothing */
     int64_t sync_eio_in; /* the n-th matching sync from now fails, and what it should have kept is gone; -1: each */
     int64_t room_bytes;  /* what may still be written to matching files before the disk is full; -1: no end */
-    int64_t kill_in;     /* SIGKILL before the n-th sync or change of a name from now; 0: never */
+    int64_t kill_in;     /* SIGKILL before the n-th matching sync or change of a name from now; 0: never */
     int64_t reads_short; /* not 0: reads return less than was asked for, by this seed */
     int64_t read_eio_in; /* the n-th matching read from now fails; -1: each */
-    int64_t events;      /* counts syncs and changes of names */
+    int64_t events;      /* counts matching syncs and changes of names */
     int64_t faults;      /* counts faults that were put in */
 };
 
@@ -102,19 +102,23 @@ static void must(int good, const char *what) {
 /* Counts down to a fault: whether this is the one. */
 static int is_due(int64_t *in) {
     int64_t left = __atomic_load_n(in, __ATOMIC_RELAXED);
-    int due = left < 0 || (left > 0 && __atomic_sub_fetch(in, 1, __ATOMIC_RELAXED) == 0);
-    if (due) __atomic_add_fetch(&control->faults, 1, __ATOMIC_RELAXED);
-    return due;
+    do {
+        if (!left) return 0;
+    } while (left > 0 && !__atomic_compare_exchange_n(in, &left, left - 1, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    if (left > 1) return 0;
+    __atomic_add_fetch(&control->faults, 1, __ATOMIC_RELAXED);
+    return 1;
 }
 
+static int matches(const char *path) { return fnmatch(match, path, 0) == 0; }
+
 /* Is called before each sync and each change of a name. */
-static void event(void) {
+static void event(const char *path) {
+    if (!matches(path)) return;
     __atomic_add_fetch(&control->events, 1, __ATOMIC_RELAXED);
     if (is_due(&control->kill_in))
         for (kill(getpid(), SIGKILL);;) pause();
 }
-
-static int matches(const char *path) { return fnmatch(match, path, 0) == 0; }
 
 /* Gives the path below the root, "" for the root; NULL for one outside. */
 static const char *below(const char *path, char out[PATH_MAX]) {
@@ -318,7 +322,7 @@ static int keep(int fd) {
         if (folders[i].ino == st.st_ino) d = &folders[i];
     pthread_mutex_unlock(&lock);
     if (!f && !d) return 0;
-    event();
+    event(f ? f->path : d->path);
     int64_t ns = control->sync_ns;
     struct timespec rest = { ns / 1000000000, ns % 1000000000 };
     if (ns) syscall(SYS_nanosleep, &rest, NULL);
@@ -458,7 +462,7 @@ static int open_as(int at, const char *path, int flags, mode_t mode) {
     pthread_mutex_lock(&lock);
     int was = fstatat(AT_FDCWD, path, &st, 0) == 0;
     int is_change = !was && folder_at(folder_of(p, in));
-    if (is_change) event();
+    if (is_change) event(p);
     int fd = syscall(SYS_openat, at, path, flags, mode);
     int said = errno;
     if (fd >= 0 && is_change && fstat(fd, &st) == 0) {
@@ -574,7 +578,7 @@ int rename(const char *a, const char *b) {
     struct stat from, to;
     if (!below(a, ra) || !below(b, rb)) return sys_rename(a, b);
     pthread_mutex_lock(&lock);
-    event();
+    event(rb);
     int had_from = lstat(a, &from) == 0, had_to = lstat(b, &to) == 0;
     int r = sys_rename(a, b), said = errno;
     if (r == 0) {
@@ -592,7 +596,7 @@ int link(const char *a, const char *b) {
     char rb[PATH_MAX];
     if (!below(b, rb)) return syscall(SYS_linkat, AT_FDCWD, a, AT_FDCWD, b, 0);
     pthread_mutex_lock(&lock);
-    event();
+    event(rb);
     int r = syscall(SYS_linkat, AT_FDCWD, a, AT_FDCWD, b, 0), said = errno;
     if (r == 0) changed();
     pthread_mutex_unlock(&lock);
@@ -605,7 +609,7 @@ int unlink(const char *path) {
     struct stat st;
     if (!below(path, rel)) return sys_unlink(path, 0);
     pthread_mutex_lock(&lock);
-    event();
+    event(rel);
     int had = lstat(path, &st) == 0, r = sys_unlink(path, 0), said = errno;
     if (r == 0 && had) lose(&st), changed();
     pthread_mutex_unlock(&lock);
@@ -618,7 +622,7 @@ int mkdir(const char *path, mode_t mode) {
     struct stat st;
     if (!below(path, rel)) return syscall(SYS_mkdirat, AT_FDCWD, path, mode);
     pthread_mutex_lock(&lock);
-    if (lstat(path, &st) != 0) event();
+    if (lstat(path, &st) != 0) event(rel);
     int r = syscall(SYS_mkdirat, AT_FDCWD, path, mode), said = errno;
     if (r == 0 && stat(path, &st) == 0) add_folder(rel, st.st_ino), changed();
     pthread_mutex_unlock(&lock);
