@@ -1,13 +1,50 @@
 //! Owns: what should come of everything, in the words of the design and by no code of core's: it predicts each answer, and
 //! what the journal says, from what was asked and when.
 //! Never: core's decisions; the engine's state.
+//!
+//! It follows the journal's records in order, so that a crash needs no undo. A call is predicted once the journal has been
+//! followed to where it was decided, against the records that it wrote: each is predicted before it is believed. What cannot be
+//! known beforehand is bound from the record and checked for what can be: ids (new, of the right partition), slots of notices
+//! (one payee each), hashes of keys (one intent each), and where nothing says which partition comes first, that order. Not
+//! compared: the words in which a rule is stated; the seq of an answer that repeats what was done without a key (a block, a
+//! deposit's move), but for its bounds. An answer that is never heard is not missed here.
 
-use crate::asked::{Asked, Heard};
-use tallystick_core::{Record, Stamp, Time};
+mod closing;
+mod debits;
+mod intents;
+mod ladder;
+mod money;
+mod opening;
+mod parties;
+mod shown;
+mod state;
+mod tree;
+mod words;
+mod written;
+
+use crate::asked::{Asked, Heard, Named, Told};
+use state::State;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    ops::RangeInclusive,
+};
+use tallystick_core::{Record, Refusal, Stamp, Time, writer::Numbered};
+use tallystick_engine::{Answer, Fault};
+use tallystick_journal::codec;
+use written::{Off, Written};
+
+pub(crate) use words::debit_differs;
 
 /// Says what was expected and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong(pub String);
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// Numbers the calls of one world.
 pub type CallNo = u64;
@@ -23,35 +60,263 @@ pub struct Span {
     pub now: Time,
 }
 
+/// Is a call that was decided and is not predicted yet.
+#[derive(Debug)]
+struct Call {
+    no: CallNo,
+    span: Span,
+    asked: Asked,
+    /// A crash took some of its records, or its answer.
+    cut: bool,
+}
+
+/// Is what should be heard.
+#[derive(Debug)]
+enum Expected {
+    Exactly(Heard),
+    /// The same, but for its seq, which lies here.
+    Within(Told, RangeInclusive<u64>),
+    /// What should have been written was not: only a fault of the storage says so.
+    OnlyAFault(String),
+}
+
 /// Follows the journal, and predicts.
 #[derive(Debug, Default)]
 pub struct Model {
     /// Up to here it has followed.
     seq: u64,
+    state: State,
+    /// What was decided and is not followed yet, in order.
+    calls: VecDeque<Call>,
+    /// The records of the first of them, as the journal has them.
+    written: Vec<(u64, Vec<u8>)>,
+    expected: BTreeMap<CallNo, Expected>,
+    /// After a crash: where the journal ended.
+    ended: Option<u64>,
+    /// What went wrong where nobody could be told.
+    wrong: Option<Wrong>,
 }
 
 impl Model {
     /// Takes note of a call that was just decided. What it should come to is predicted when the journal has been followed to
     /// `span.before`, and compared with the records it wrote.
     pub fn asked(&mut self, call: CallNo, span: Span, asked: &Asked) {
-        let _ = (call, span, asked);
+        self.calls.push_back(Call { no: call, span, asked: asked.clone(), cut: false });
+        self.catch_up();
     }
 
     /// Follows one record that the journal has, in order of seq. *Errors*: it is not what was to be written.
     pub fn record(&mut self, seq: u64, stamp: &Stamp, record: &Record<'_>) -> Result<(), Wrong> {
-        let _ = (stamp, record);
+        if seq != self.seq + 1 {
+            return Err(Wrong(format!("record {seq} follows {}", self.seq)));
+        }
+        match self.calls.front() {
+            Some(call) if call.span.before < seq => {
+                let mut bytes = Vec::new();
+                codec::encode(stamp, record, &mut bytes);
+                self.written.push((seq, bytes));
+            }
+            _ => self.by_itself(seq, stamp, record)?,
+        }
         self.seq = seq;
-        Ok(())
+        self.note_restart();
+        self.catch_up();
+        self.wrong.take().map_or(Ok(()), Err)
     }
 
     /// Compares what was heard with what was predicted. All that it depends on has been followed.
     pub fn heard(&mut self, call: CallNo, heard: &Heard) -> Result<(), Wrong> {
-        let _ = (call, heard);
-        Ok(())
+        if let Some(wrong) = self.wrong.take() {
+            return Err(wrong);
+        }
+        let expected = self.expected.remove(&call);
+        let heard = without_words(heard.clone());
+        match (expected, heard) {
+            // The journal's failure says nothing of the outcome, and a fault of the storage leaves none.
+            (_, Err(Fault::JournalFailed)) | (Some(_), Err(Fault::Storage(_))) => Ok(()),
+            (None, heard) => Err(Wrong(format!("call {call} was not to be heard yet: {heard:?}"))),
+            (Some(Expected::Exactly(should)), heard) if without_words(should.clone()) == heard => Ok(()),
+            (Some(Expected::Within(should, seqs)), Ok(heard)) if is_within(&should, &seqs, &heard) => Ok(()),
+            (Some(Expected::OnlyAFault(what)), heard) => {
+                Err(Wrong(format!("call {call} heard\n  {heard:?}\nthough {what}")))
+            }
+            (Some(Expected::Exactly(should)), heard) => {
+                Err(Wrong(format!("call {call} heard\n  {heard:?}\npredicted was\n  {should:?}")))
+            }
+            (Some(Expected::Within(should, seqs)), heard) => Err(Wrong(format!(
+                "call {call} heard\n  {heard:?}\npredicted was, with a seq of {seqs:?}\n  {should:?}"
+            ))),
+        }
     }
 
     /// Forgets calls whose answers nobody will hear, and all that was decided after `last_seq`, which a crash took.
     pub fn crashed(&mut self, last_seq: u64) {
-        let _ = last_seq;
+        self.expected.clear();
+        self.calls.retain(|call| call.span.before < last_seq && call.span.after > call.span.before);
+        for call in &mut self.calls {
+            call.cut = true;
+            call.span.after = call.span.after.min(last_seq);
+        }
+        if last_seq < self.seq && self.wrong.is_none() {
+            self.wrong = Some(Wrong(format!("{} was durable, and the journal ends at {last_seq}", self.seq)));
+        }
+        self.ended = Some(last_seq);
+        self.note_restart();
+        self.catch_up();
+    }
+
+    /// After a restart nothing is decided before the latest decision that was found.
+    fn note_restart(&mut self) {
+        if self.ended == Some(self.seq) {
+            self.ended = None;
+            self.state.floor = self.state.last_at.values().copied().max().unwrap_or_default();
+        }
+    }
+
+    /// Predicts every call whose records are all there.
+    fn catch_up(&mut self) {
+        while let Some(call) = self.calls.front()
+            && call.span.before <= self.seq
+            && call.span.after <= self.seq
+            && self.wrong.is_none()
+        {
+            let Some(call) = self.calls.pop_front() else { return };
+            let written = std::mem::take(&mut self.written);
+            if let Err(Wrong(text)) = self.predict(&call, &written) {
+                let Call { no, span, asked, .. } = call;
+                self.wrong = Some(Wrong(format!("call {no}, {span:?}\n  {asked:?}\n{text}")));
+            }
+        }
+    }
+
+    fn predict(&mut self, call: &Call, written: &[(u64, Vec<u8>)]) -> Result<(), Wrong> {
+        let mut entries = Vec::with_capacity(written.len());
+        for (seq, bytes) in written {
+            let (stamp, record, _) =
+                codec::decode(bytes).map_err(|damage| Wrong(format!("record {seq}: {damage:?}")))?;
+            entries.push((*seq, stamp, record));
+        }
+        let mut w = Written::new(&entries, call.span.now);
+        let expected = match self.decide(call, &mut w) {
+            Ok(expected) => expected,
+            Err(Off::Short(_)) if call.cut => return Ok(()),
+            Err(Off::Short(what)) => Expected::OnlyAFault(what),
+            Err(Off::Wrong(text)) => return Err(Wrong(text)),
+        };
+        if let Some((seq, _, record)) = w.peek() {
+            return Err(Wrong(format!("{expected:?} was predicted; record {seq} is more: {record:?}")));
+        }
+        if !call.cut && self.state.lines.iter().any(|line| !line.told) {
+            return Err(Wrong("the lines of a settlement were not delivered".into()));
+        }
+        if !call.cut {
+            self.expected.insert(call.no, expected);
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, call: &Call, w: &mut Written<'_>) -> Result<Expected, Off> {
+        let (state, now) = (&mut self.state, w.now);
+        let found = match &call.asked {
+            Asked::BlockPayee(id) => {
+                let replayed = state.block_payee(*id, w)?;
+                let first = if replayed == Ok(false) { call.span.before + 1 } else { 1 };
+                return Ok(within(first..=call.span.after, replayed, |replayed| {
+                    Some(Told::Payee(Answer { value: state.payee(*id)?, seq: 0, replayed }))
+                }));
+            }
+            Asked::MoveDeposit { deposit, to } => {
+                let replayed = state.move_deposit(*deposit, *to, w)?;
+                let first = if replayed == Ok(false) { call.span.after } else { 1 };
+                return Ok(within(first..=call.span.after, replayed, |replayed| {
+                    Some(Told::Deposit(Answer { value: state.deposit(*deposit)?, seq: 0, replayed }))
+                }));
+            }
+            Asked::Debit(ask) => state.debit(ask, w)?.map(Told::Debit),
+            Asked::Batch(asks) => Ok(Told::Batch(state.batch(asks, w)?)),
+            Asked::OpenWriter(id) => state.open_writer(*id, w)?.map(|(id, epoch)| Told::Writer { id, epoch }),
+            Asked::Position { session, writer, epoch } => {
+                state.position((*session, *writer, *epoch), w)?.map(Told::Position)
+            }
+            Asked::Settle { session, cascade } => state.settle(*session, *cascade, w)?.map(Told::Settle),
+            Asked::ShowAccount(id) => state.account(*id).map(Told::AccountShown).ok_or(Refusal::UnknownAccount),
+            Asked::ShowPayee(id) => state.payee(*id).map(Told::PayeeShown).ok_or(Refusal::UnknownPayee),
+            Asked::ShowSession(id) => {
+                state.session(*id, now).map(Told::SessionShown).ok_or(Refusal::UnknownSession)
+            }
+            Asked::ShowSettlement(id) => {
+                let settled = state.sessions.get(&id.session()).and_then(|row| row.settled.clone());
+                settled.map(Told::SettlementShown).ok_or(Refusal::UnknownSettlement)
+            }
+            Asked::LookUpKey { session, key } => {
+                Ok(Told::Known(state.known(*session, &Named::Key(key.clone()))))
+            }
+            Asked::LookUpNumber { session, writer, number } => {
+                let at = Numbered { writer: *writer, epoch: 0, number: *number, acked_through: 0 };
+                Ok(Told::Known(state.known(*session, &Named::Number(at))))
+            }
+            Asked::Totals => Ok(Told::Totals(state.totals(call.span.before))),
+            keyed => state.keyed(keyed, w)?,
+        };
+        Ok(Expected::Exactly(found.map_err(Fault::Refused)))
+    }
+
+    /// Follows a record that no call wrote.
+    fn by_itself(&mut self, seq: u64, stamp: &Stamp, record: &Record<'_>) -> Result<(), Wrong> {
+        let state = &mut self.state;
+        let done = match record {
+            Record::Genesis(_) if seq == 1 => {
+                state.floor = stamp.at;
+                state.last_at.insert(stamp.partition, stamp.at);
+                Ok(())
+            }
+            // A crash came between a payee's home and those that it had to tell.
+            Record::PayeeNoticed(is) => state
+                .check_time(seq, stamp, None)
+                .and_then(|()| state.noticed(seq, stamp.partition, is.id, is)),
+            record => state.carried(&(seq, *stamp, record.clone()), None),
+        };
+        done.map_err(|off| match off {
+            Off::Wrong(text) | Off::Short(text) => Wrong(format!("nobody asked: {text}")),
+        })
+    }
+}
+
+fn within(
+    seqs: RangeInclusive<u64>,
+    replayed: Result<bool, Refusal>,
+    told: impl FnOnce(bool) -> Option<Told>,
+) -> Expected {
+    match replayed.map(told) {
+        Ok(Some(told)) => Expected::Within(told, seqs),
+        Ok(None) => Expected::OnlyAFault("what was changed is not there".into()),
+        Err(refusal) => Expected::Exactly(Err(refusal.into())),
+    }
+}
+
+fn is_within(should: &Told, seqs: &RangeInclusive<u64>, heard: &Told) -> bool {
+    match (should, heard) {
+        (Told::Payee(a), Told::Payee(b)) => {
+            seqs.contains(&b.seq) && (&a.value, a.replayed) == (&b.value, b.replayed)
+        }
+        (Told::Deposit(a), Told::Deposit(b)) => {
+            seqs.contains(&b.seq) && (&a.value, a.replayed) == (&b.value, b.replayed)
+        }
+        _ => false,
+    }
+}
+
+/// Takes the words away in which a refusal states its rule: the field is what counts.
+fn without_words(heard: Heard) -> Heard {
+    let bare = |refusal: Refusal| match refusal {
+        Refusal::Malformed { field, .. } => words::malformed(field),
+        other => other,
+    };
+    match heard {
+        Ok(Told::Batch(results)) => {
+            Ok(Told::Batch(results.into_iter().map(|one| one.map_err(bare)).collect()))
+        }
+        Err(Fault::Refused(refusal)) => Err(Fault::Refused(bare(refusal))),
+        heard => heard,
     }
 }

@@ -1,0 +1,271 @@
+//! Owns: the close of sessions, by request, by a cascade or because their end came, and the way of their lines to payees.
+//! Never: what is left; that is summed in `tree`.
+
+use super::{
+    shown::{mode, nanos},
+    state::{Line, State},
+    tree::Due,
+    written::{Entry, Off, Written, other, same, wrong},
+};
+use tallystick_core::{
+    Amount, Record, Refusal, SessionId, Stamp, Time,
+    record::{OutboxDelivered, SessionClosing, SessionSettled, SettlementPosted},
+    session::Mode,
+    settlement::{Outgoing, Reason, Settlement},
+};
+use tallystick_engine::{Answer, SettleAnswer};
+
+/// Says why a session may be settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// Somebody asked for this one.
+    Asked,
+    /// Its end came, or something above it is being closed.
+    Due,
+}
+
+impl State {
+    /// Predicts the answer to `Settle`.
+    pub(super) fn settle(
+        &mut self,
+        id: SessionId,
+        cascade: bool,
+        w: &mut Written<'_>,
+    ) -> Result<Result<Answer<SettleAnswer>, Refusal>, Off> {
+        let Some(row) = self.sessions.get(&id) else { return Ok(Err(Refusal::UnknownSession)) };
+        if let Some(settlement) = row.settled.clone() {
+            let seq = settlement.seq;
+            return Ok(Ok(Answer { value: SettleAnswer { settlement, cascaded: 0 }, seq, replayed: true }));
+        }
+        let mut cascaded = 0;
+        let has_children = |state: &Self| {
+            state.sessions.get(&id).is_some_and(|row| state.open_children(&row.children) > 0)
+        };
+        if has_children(self) {
+            if !cascade {
+                return Ok(Err(Refusal::OpenChildren));
+            }
+            if !self.sessions.get(&id).is_some_and(|row| row.closing) {
+                let took = self.take(w, id.partition(), "the closing")?;
+                match took.record {
+                    Record::SessionClosing(SessionClosing { session }) if *session == id => self.close(id),
+                    record => return other("the closing", took.seq, record),
+                }
+            }
+        }
+        while has_children(self) {
+            let took = self.take(w, id.partition(), "the settlement of a session below")?;
+            let Record::SessionSettled(settled) = took.record else {
+                return other("the settlement of a session below", took.seq, took.record);
+            };
+            if settled.session == id || !self.path(settled.session).iter().any(|(at, _)| *at == id) {
+                return wrong(format!("record {} settles a session that is not below {id}", took.seq));
+            }
+            self.settled(took.seq, took.at, settled, Why::Due)?;
+            cascaded += 1;
+        }
+        let took = self.take(w, id.partition(), "the settlement")?;
+        match took.record {
+            Record::SessionSettled(settled) if settled.session == id => {
+                self.settled(took.seq, took.at, settled, Why::Asked)?;
+            }
+            record => return other("the settlement", took.seq, record),
+        }
+        self.deliveries(id.partition(), w)?;
+        let settled = self.sessions.get(&id).and_then(|row| row.settled.clone());
+        let Some(settlement) = settled else { return wrong(format!("{id} is not settled")) };
+        Ok(Ok(Answer { seq: took.seq, value: SettleAnswer { settlement, cascaded }, replayed: false }))
+    }
+
+    fn close(&mut self, id: SessionId) {
+        if let Some(row) = self.sessions.get_mut(&id) {
+            row.closing = true;
+        }
+    }
+
+    /// Takes every line of a partition to its payee, and the word that it has arrived.
+    pub(super) fn deliveries(&mut self, source: u16, w: &mut Written<'_>) -> Result<(), Off> {
+        while self.lines.iter().any(|line| line.source == source && !line.told) {
+            let entry = w.next("the delivery of a line")?;
+            self.carried(entry, Some(w.now))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the deliveries that come next, if any do.
+    pub(super) fn carry_on(&mut self, w: &mut Written<'_>) -> Result<(), Off> {
+        while let Some((_, _, Record::SettlementPosted(_) | Record::OutboxDelivered(_))) = w.peek() {
+            let entry = w.next("a delivery")?;
+            self.carried(entry, Some(w.now))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what releases expired sessions and carries their lines, as long as the next records do that.
+    /// Returns whether there was any.
+    pub(super) fn released(&mut self, w: &mut Written<'_>) -> Result<bool, Off> {
+        let mut any = false;
+        while let Some((_, _, record)) = w.peek()
+            && matches!(
+                record,
+                Record::SessionClosing(_)
+                    | Record::SessionSettled(_)
+                    | Record::SettlementPosted(_)
+                    | Record::OutboxDelivered(_)
+            )
+        {
+            let entry = w.next("a release")?;
+            self.carried(entry, Some(w.now))?;
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Follows what may happen without being asked for: sessions that are due are closed and settled, their lines arrive,
+    /// and it is told that they have. `now` is what the clock said, if that is known.
+    pub(super) fn carried(
+        &mut self,
+        (seq, stamp, record): &Entry<'_>,
+        now: Option<Time>,
+    ) -> Result<(), Off> {
+        let seq = *seq;
+        self.check_time(seq, stamp, now)?;
+        match record {
+            Record::SessionClosing(SessionClosing { session }) => {
+                let is_due = self.is_due(*session, stamp.at);
+                let row = self.open(*session).filter(|row| !row.closing);
+                let has_children = row.is_some_and(|row| self.open_children(&row.children) > 0);
+                if !is_due || !has_children || session.partition() != stamp.partition {
+                    return wrong(format!("record {seq} closes {session}, which is not due"));
+                }
+                self.close(*session);
+                Ok(())
+            }
+            Record::SessionSettled(settled) if settled.session.partition() == stamp.partition => {
+                self.settled(seq, stamp.at, settled, Why::Due)
+            }
+            Record::SettlementPosted(posted) => self.posted(seq, stamp, posted),
+            Record::OutboxDelivered(delivered) => self.delivered(seq, stamp, delivered),
+            record => wrong(format!("record {seq} came by itself: {record:?}")),
+        }
+    }
+
+    /// Checks when something was decided that nobody asked for.
+    pub(super) fn check_time(&mut self, seq: u64, stamp: &Stamp, now: Option<Time>) -> Result<(), Off> {
+        let least = self.at(stamp.partition, now.unwrap_or_default());
+        if stamp.at < least || (now.is_some() && stamp.at != least) || stamp.actor != 0 {
+            return wrong(format!("record {seq} says {stamp:?}; predicted was {least}"));
+        }
+        self.last_at.insert(stamp.partition, stamp.at);
+        Ok(())
+    }
+
+    /// Returns whether a session has to be settled: its end has come, it is closing, or something above it has or is.
+    fn is_due(&self, id: SessionId, now: Time) -> bool {
+        self.path(id).iter().any(|(_, row)| row.closing || now >= row.ends)
+    }
+
+    fn reasons(&self, id: SessionId, now: Time, why: Why) -> Vec<Reason> {
+        let path = self.path(id);
+        let Some(((_, own), above)) = path.split_first() else { return Vec::new() };
+        if now >= own.ends {
+            return vec![Reason::Expired];
+        }
+        let below_due = above.iter().any(|(_, row)| row.closing || now >= row.ends);
+        let mut reasons = Vec::new();
+        if below_due && why == Why::Due {
+            reasons.push(Reason::Cascade);
+        }
+        // A cascade that a crash cut short is finished by the sweeper, for the reason that it began with.
+        if own.closing || why == Why::Asked {
+            reasons.push(Reason::Closed);
+        }
+        reasons
+    }
+
+    fn settled(&mut self, seq: u64, at: Time, settled: &SessionSettled, why: Why) -> Result<(), Off> {
+        let id = settled.session;
+        let Some(row) = self.open(id) else {
+            return wrong(format!("record {seq} settles {id}, which is not open"));
+        };
+        if self.open_children(&row.children) > 0 {
+            return wrong(format!("record {seq} settles {id} before what is open below it"));
+        }
+        let reasons = self.reasons(id, at, why);
+        if !reasons.contains(&settled.reason) {
+            return wrong(format!("record {seq} settles {id}: {:?}, not {reasons:?}", settled.reason));
+        }
+        let left = self.left_of_session(row, Due::Held);
+        let lines = self.owed(row);
+        let total = self.spent_on(row);
+        let should = SessionSettled {
+            session: id,
+            reason: settled.reason,
+            total: nanos(total),
+            released: if mode(row) == Mode::Shared { Amount::ZERO } else { nanos(left) },
+            lines: lines.clone(),
+        };
+        same(seq, &should, settled)?;
+        let below = self.taken(&row.children, Due::Held).spent;
+        let sum: u128 = lines.iter().map(|line| u128::from(line.amount.nanos())).sum();
+        if sum != total || (!row.shared && u128::from(row.cap) != total + below + left) {
+            return wrong(format!("record {seq} settles {id} and loses a nano"));
+        }
+        let settlement = Settlement {
+            session: id,
+            account: row.account,
+            currency: row.currency,
+            reason: settled.reason,
+            debit_count: lines.iter().map(|line| line.debit_count).sum(),
+            lines,
+            total: nanos(total),
+            released: should.released,
+            opened_at: row.opened_at,
+            settled_at: at,
+            seq,
+            parent: row.parent,
+            spent_below: nanos(below),
+        };
+        self.send(&settlement);
+        if let Some(row) = self.sessions.get_mut(&id) {
+            row.settled = Some(settlement);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, settlement: &Settlement) {
+        let source = settlement.session.partition();
+        let sent = self.lines.iter().filter(|line| line.source == source).count() as u64;
+        let (settlement, currency, lines) =
+            (settlement.session.settlement(), settlement.currency, &settlement.lines);
+        for (no, line) in (sent + 1..).zip(lines) {
+            let outgoing = Outgoing { no, settlement, currency, line: *line };
+            self.lines.push(Line { source, outgoing, posted: false, told: false });
+        }
+    }
+
+    /// A line arrives at its payee's home: each once, in the order in which they left.
+    fn posted(&mut self, seq: u64, stamp: &Stamp, posted: &SettlementPosted) -> Result<(), Off> {
+        let first = self.lines.iter_mut().find(|line| line.source == posted.source && !line.posted);
+        let Some(line) = first else { return wrong(format!("record {seq} delivers what was never sent")) };
+        same(seq, &line.outgoing, &posted.outgoing)?;
+        if line.outgoing.line.payee.partition() != stamp.partition {
+            return wrong(format!("record {seq} delivers a line to another's home"));
+        }
+        line.posted = true;
+        Ok(())
+    }
+
+    fn delivered(&mut self, seq: u64, stamp: &Stamp, delivered: &OutboxDelivered) -> Result<(), Off> {
+        let own = || self.lines.iter().filter(|line| line.source == stamp.partition);
+        let through = own().filter(|line| line.posted).map(|line| line.outgoing.no).max();
+        let news = own().any(|line| !line.told && line.outgoing.no <= delivered.through);
+        if through < Some(delivered.through) || !news {
+            return wrong(format!("record {seq} tells of line {} that {through:?} arrived", delivered.through));
+        }
+        for line in self.lines.iter_mut().filter(|line| line.source == stamp.partition) {
+            line.told |= line.outgoing.no <= delivered.through;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,152 @@
+//! Owns: the order in which a debit is tested, and what a decline says can be done. Never: writes.
+//!
+//! NOTE: what is offered (`next`) is what fits as things stand: it does not count on sessions that have expired and are not
+//! settled yet, other than those that had to be released before this decline. 65 payees in a session, 10,000 children, 65,536
+//! keys or answers are not modelled: no simulated world comes near.
+
+use super::{
+    state::{Session, State},
+    tree::Due,
+};
+use crate::asked::NewDebit;
+use tallystick_core::{
+    Amount, Currency, Decline, DeclineCode as Code, EnvelopeId, Level, Next, SessionId, Time,
+    payee::PayeeStatus,
+};
+
+/// Is a decline with the envelope whose limit said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct No {
+    pub(super) decline: Decline,
+    pub(super) limit_of: EnvelopeId,
+}
+
+pub(super) fn no(code: Code, level: Level, next: Next, limit_of: EnvelopeId) -> No {
+    No { decline: Decline { code, level, next }, limit_of }
+}
+
+pub(super) fn level(envelope: EnvelopeId) -> Level {
+    match envelope {
+        EnvelopeId::Account(_) => Level::Account,
+        EnvelopeId::Session(_) => Level::Session,
+    }
+}
+
+fn amount(nanos: u64) -> Amount {
+    Amount::from_nanos(nanos)
+}
+
+/// Returns whether nothing can be approved out of what is left.
+pub(super) fn is_final(session: &Session, left: u64) -> bool {
+    left == 0 || left < session.min
+}
+
+impl State {
+    /// Says how much a debit takes, or why it takes nothing.
+    pub(super) fn rule(&self, ask: &NewDebit, now: Time, due: Due) -> Result<u64, No> {
+        let (id, asked) = (ask.session, ask.amount.nanos());
+        let own = EnvelopeId::Session(id);
+        let Some(session) = self.sessions.get(&id) else {
+            return Err(no(Code::SessionEnded, Level::Session, Next::Nothing, own));
+        };
+        let blocked = self.payees.get(&ask.payee).is_none_or(|payee| payee.status != PayeeStatus::Active);
+        let unlisted = session.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&ask.payee));
+        let other = ask.currency != Currency::UNSTATED && ask.currency != session.currency;
+        let above_max = session.max > 0 && asked > session.max;
+        let first = [
+            (self.has_ended(id, now), Code::SessionEnded, Level::Session),
+            (now < session.begins, Code::NotYetValid, Level::Session),
+            (other, Code::CurrencyMismatch, Level::Session),
+            (blocked, Code::PayeeBlocked, Level::Payee),
+            (unlisted, Code::PayeeNotAllowed, Level::Session),
+            (asked < session.min, Code::BelowDebitMin, Level::Session),
+            (above_max, Code::AboveDebitMax, Level::Session),
+        ];
+        if let Some((_, code, level)) = first.into_iter().find(|(hit, _, _)| *hit) {
+            let next = match code {
+                Code::NotYetValid => Next::WaitUntil(session.begins),
+                Code::AboveDebitMax => self.smaller(ask, due),
+                _ => Next::Nothing,
+            };
+            return Err(no(code, level, next, own));
+        }
+        let wanted = self.within_payee_caps(ask, session, due)?;
+        self.within_caps(ask, session, wanted, due)
+    }
+
+    fn within_payee_caps(&self, ask: &NewDebit, session: &Session, due: Due) -> Result<u64, No> {
+        let asked = ask.amount.nanos();
+        let lefts = self.payee_lefts(ask.session, ask.payee);
+        let Some((_, short)) = lefts.iter().find(|(left, _)| *left < asked) else { return Ok(asked) };
+        let least = lefts.iter().map(|(left, _)| *left).min().unwrap_or(0);
+        if ask.partial && !is_final(session, least) {
+            return Ok(least);
+        }
+        Err(no(Code::PayeeCap, Level::Payee, self.smaller(ask, due), EnvelopeId::Session(*short)))
+    }
+
+    fn within_caps(&self, ask: &NewDebit, session: &Session, wanted: u64, due: Due) -> Result<u64, No> {
+        let own = EnvelopeId::Session(ask.session);
+        let Some(short) = self.counting(own).into_iter().find(|at| self.left(*at, due) < wanted) else {
+            return Ok(wanted);
+        };
+        let room = self.room(own, due);
+        if ask.partial && !is_final(session, room) {
+            return Ok(room);
+        }
+        let addable = match short {
+            EnvelopeId::Account(_) => 0,
+            EnvelopeId::Session(id) => self.addable(id, due),
+        };
+        let next = if addable > 0 { Next::TopUp(amount(addable)) } else { self.smaller(ask, due) };
+        Err(no(Code::Cap, level(short), next, short))
+    }
+
+    /// Returns what everything above a session can give for its cap, so far as it could be spent.
+    pub(super) fn addable(&self, id: SessionId, due: Due) -> u64 {
+        let Some(session) = self.sessions.get(&id) else { return 0 };
+        let above = self.room(Self::above(session), due);
+        let has = if session.shared { self.left(EnvelopeId::Session(id), due) } else { 0 };
+        above.saturating_sub(has).min(Amount::MAX.nanos().saturating_sub(session.cap))
+    }
+
+    /// Offers the greatest amount that would pass every rung, if there is one.
+    fn smaller(&self, ask: &NewDebit, due: Due) -> Next {
+        let Some(session) = self.sessions.get(&ask.session) else { return Next::Nothing };
+        let max = if session.max > 0 { session.max } else { u64::MAX };
+        let payee = self.payee_left(ask.session, ask.payee).unwrap_or(u64::MAX);
+        let most = self.room(EnvelopeId::Session(ask.session), due).min(payee).min(max);
+        if is_final(session, most) { Next::Nothing } else { Next::SmallerAmount(amount(most)) }
+    }
+
+    /// Says what is untrue of what a decline offers.
+    pub(super) fn untrue_offer(&self, ask: &NewDebit, decline: &Decline, now: Time) -> Option<String> {
+        let with = |nanos: u64, at: Time| {
+            let ask = NewDebit { amount: amount(nanos), partial: false, ..ask.clone() };
+            self.rule(&ask, at, Due::Held)
+        };
+        match decline.next {
+            Next::SmallerAmount(most) => {
+                let fits = with(most.nanos(), now) == Ok(most.nanos());
+                let more = with(most.nanos() + 1, now);
+                let is_greatest = most >= ask.amount || more.is_err();
+                (!fits || !is_greatest).then(|| format!("{most} is offered, which is not the most that fits"))
+            }
+            Next::WaitUntil(at) => {
+                let waits = at > now && with(1, at).err().is_none_or(|no| no.decline.code > Code::NotYetValid);
+                (!waits).then(|| format!("waiting until {at} is of no use"))
+            }
+            Next::TopUp(_) | Next::Nothing | Next::NewKey => None,
+        }
+    }
+
+    /// Says whether a cap can be set aside at an envelope and all that it counts in.
+    pub(super) fn set_aside(&self, envelope: EnvelopeId, cap: u64, due: Due) -> Result<(), No> {
+        let Some(short) = self.counting(envelope).into_iter().find(|at| self.left(*at, due) < cap) else {
+            return Ok(());
+        };
+        let room = self.room(envelope, due);
+        let next = if room == 0 { Next::Nothing } else { Next::SmallerAmount(amount(room)) };
+        Err(no(Code::Cap, level(short), next, short))
+    }
+}
