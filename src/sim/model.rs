@@ -239,7 +239,9 @@ impl Model {
                 state.position((*session, *writer, *epoch), w)?.map(Told::Position)
             }
             Asked::Settle { session, cascade } => state.settle(*session, *cascade, w)?.map(Told::Settle),
-            Asked::ShowAccount(id) => state.account(*id).map(Told::AccountShown).ok_or(Refusal::UnknownAccount),
+            Asked::ShowAccount(id) => {
+                state.account(*id).map(Told::AccountShown).ok_or(Refusal::UnknownAccount)
+            }
             Asked::ShowPayee(id) => state.payee(*id).map(Told::PayeeShown).ok_or(Refusal::UnknownPayee),
             Asked::ShowSession(id) => {
                 state.session(*id, now).map(Told::SessionShown).ok_or(Refusal::UnknownSession)

@@ -165,7 +165,9 @@ fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bou
     let not_before = command.not_before.max(begins);
     let ends_at = match (command.ttl.ns(), parent) {
         (0, Some(parent)) => Some(parent.ends_at),
-        (_, _) => (if not_before == Time::ZERO { now } else { not_before }).checked_add(command.ttl),
+        // What it does not say begins with its parent, and cannot be used before; a life does not begin before it is decided.
+        (_, _) if command.not_before == Time::ZERO => now.max(begins).checked_add(command.ttl),
+        (_, _) => command.not_before.checked_add(command.ttl),
     };
     let ends_at = ends_at.filter(|ends_at| *ends_at > now.max(not_before));
     let ends_at = ends_at.ok_or(Refusal::malformed("ttl", "must end the session after now"))?;

@@ -78,6 +78,33 @@ fn a_childs_end_is_its_own_when_its_parents_moves() {
     );
 }
 
+/// Its life was once counted from its parent's beginning, however long ago that was: this S ended before it opened, and T got
+/// a tenth of what was asked.
+#[test]
+fn a_childs_life_is_counted_from_its_own_opening() {
+    holds(
+        "account A 1000
+         open P under A cap 500 for 400 from 100 -> open
+         # Its parent's beginning lies ahead.
+         open R under P cap 50 for 50          -> open
+         at 149
+         pay R alice 1                         -> 1
+         at 150
+         pay R alice 1                         -> SESSION_ENDED at R, nothing
+         at 190
+         open S under P cap 50 for 90          -> open
+         open T under P cap 50 for 100         -> open
+         at 279
+         pay S alice 1                         -> 1
+         at 280
+         pay S alice 1                         -> SESSION_ENDED at S, nothing
+         at 289
+         pay T alice 1                         -> 1
+         at 290
+         pay T alice 1                         -> SESSION_ENDED at T, nothing",
+    );
+}
+
 #[test]
 fn no_session_lies_deeper_than_eight() {
     let mut words = Words::new();

@@ -38,9 +38,8 @@ impl State {
             return Ok(Ok(Answer { value: SettleAnswer { settlement, cascaded: 0 }, seq, replayed: true }));
         }
         let mut cascaded = 0;
-        let has_children = |state: &Self| {
-            state.sessions.get(&id).is_some_and(|row| state.open_children(&row.children) > 0)
-        };
+        let has_children =
+            |state: &Self| state.sessions.get(&id).is_some_and(|row| state.open_children(&row.children) > 0);
         if has_children(self) {
             if !cascade {
                 return Ok(Err(Refusal::OpenChildren));
@@ -123,11 +122,7 @@ impl State {
 
     /// Follows what may happen without being asked for: sessions that are due are closed and settled, their lines arrive,
     /// and it is told that they have. `now` is what the clock said, if that is known.
-    pub(super) fn carried(
-        &mut self,
-        (seq, stamp, record): &Entry<'_>,
-        now: Option<Time>,
-    ) -> Result<(), Off> {
+    pub(super) fn carried(&mut self, (seq, stamp, record): &Entry<'_>, now: Option<Time>) -> Result<(), Off> {
         let seq = *seq;
         self.check_time(seq, stamp, now)?;
         match record {
@@ -261,7 +256,10 @@ impl State {
         let through = own().filter(|line| line.posted).map(|line| line.outgoing.no).max();
         let news = own().any(|line| !line.told && line.outgoing.no <= delivered.through);
         if through < Some(delivered.through) || !news {
-            return wrong(format!("record {seq} tells of line {} that {through:?} arrived", delivered.through));
+            return wrong(format!(
+                "record {seq} tells of line {} that {through:?} arrived",
+                delivered.through
+            ));
         }
         for line in self.lines.iter_mut().filter(|line| line.source == stamp.partition) {
             line.told |= line.outgoing.no <= delivered.through;

@@ -111,7 +111,8 @@ impl State {
     /// Finds the debit with a number whose answer has not been acknowledged.
     fn answer_at(&self, session: SessionId, writer: WriterId, number: u64) -> Option<u64> {
         let acked = self.numbered(session, writer).map(|(_, at)| at.acked_through).max().unwrap_or(0);
-        let mut found = self.numbered(session, writer).filter(|(_, at)| at.number == number && number > acked);
+        let mut found =
+            self.numbered(session, writer).filter(|(_, at)| at.number == number && number > acked);
         found.next().map(|(debit, _)| debit.seq)
     }
 

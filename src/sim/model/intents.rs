@@ -29,11 +29,7 @@ pub(super) fn name(asked: &Asked) -> Option<Name> {
 
 impl State {
     /// Predicts the answer to a request whose key is remembered for good.
-    pub(super) fn keyed(
-        &mut self,
-        asked: &Asked,
-        w: &mut Written<'_>,
-    ) -> Result<Result<Told, Refusal>, Off> {
+    pub(super) fn keyed(&mut self, asked: &Asked, w: &mut Written<'_>) -> Result<Result<Told, Refusal>, Off> {
         if let Err(refusal) = check(asked) {
             return Ok(Err(refusal));
         }
@@ -58,7 +54,9 @@ impl State {
     fn do_keyed(&mut self, asked: &Asked, w: &mut Written<'_>) -> Result<Result<Made, Refusal>, Off> {
         match asked {
             Asked::CreateAccount(new) => self.create_account(asked, new, w),
-            Asked::CreatePayee { name, .. } => self.create_payee(asked, name, w).map(|id| Ok(Made::Payee(id))),
+            Asked::CreatePayee { name, .. } => {
+                self.create_payee(asked, name, w).map(|id| Ok(Made::Payee(id)))
+            }
             Asked::Deposit { account, amount, currency, pending, .. } => {
                 self.make_deposit(asked, *account, (*amount, *currency, *pending), w)
             }
@@ -132,5 +130,4 @@ impl State {
             SessionShown::Settled(settlement) => OpenAnswer::Settled(settlement),
         })
     }
-
 }

@@ -133,7 +133,8 @@ impl State {
                 (!fits || !is_greatest).then(|| format!("{most} is offered, which is not the most that fits"))
             }
             Next::WaitUntil(at) => {
-                let waits = at > now && with(1, at).err().is_none_or(|no| no.decline.code > Code::NotYetValid);
+                let waits =
+                    at > now && with(1, at).err().is_none_or(|no| no.decline.code > Code::NotYetValid);
                 (!waits).then(|| format!("waiting until {at} is of no use"))
             }
             Next::TopUp(_) | Next::Nothing | Next::NewKey => None,

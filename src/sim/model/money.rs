@@ -9,8 +9,7 @@ use super::{
 };
 use crate::asked::{Asked, NewAccount};
 use tallystick_core::{
-    AccountId, Amount, Currency, DeclineCode as Code, DepositId, EnvelopeId, Level, Record, Refusal,
-    Total,
+    AccountId, Amount, Currency, DeclineCode as Code, DepositId, EnvelopeId, Level, Record, Refusal, Total,
     account::Funding,
     command::Scope,
     deposit::DepositState,
@@ -50,7 +49,9 @@ impl State {
             }
         }
         let took = self.take_anywhere(w, "an account")?;
-        let Record::AccountCreated(is) = took.record else { return other("an account", took.seq, took.record) };
+        let Record::AccountCreated(is) = took.record else {
+            return other("an account", took.seq, took.record);
+        };
         if self.accounts.contains_key(&is.id) {
             return wrong(format!("record {} gives {} again", took.seq, is.id));
         }
@@ -88,7 +89,12 @@ impl State {
     }
 
     /// Refuses money in another currency, or for an account that is funded otherwise.
-    fn check_account(&self, id: AccountId, currency: Option<Currency>, funding: Funding) -> Result<(), Refusal> {
+    fn check_account(
+        &self,
+        id: AccountId,
+        currency: Option<Currency>,
+        funding: Funding,
+    ) -> Result<(), Refusal> {
         let row = self.accounts.get(&id).ok_or(Refusal::UnknownAccount)?;
         if currency.is_some_and(|currency| currency != row.currency) {
             return Err(malformed("currency"));
@@ -179,7 +185,9 @@ impl State {
             return self.declined(asked, (Scope::Withdraw, own), &short, w).map(Ok);
         }
         let took = self.take(w, account.partition(), "the withdrawal")?;
-        let Record::Withdrawn(is) = took.record else { return other("the withdrawal", took.seq, took.record) };
+        let Record::Withdrawn(is) = took.record else {
+            return other("the withdrawal", took.seq, took.record);
+        };
         let row = self.accounts.get_mut(&account).map_or(0, |row| {
             row.withdrawals.push(amount.nanos());
             row.withdrawals.iter().map(|nanos| u128::from(*nanos)).sum()
@@ -229,7 +237,9 @@ impl State {
             return Ok(Err(refusal));
         }
         let took = self.take(w, account.partition(), "the limit")?;
-        let Record::CreditLimitSet(is) = took.record else { return other("the limit", took.seq, took.record) };
+        let Record::CreditLimitSet(is) = took.record else {
+            return other("the limit", took.seq, took.record);
+        };
         same(took.seq, &CreditLimitSet { account, limit, keyed: is.keyed.clone() }, is)?;
         if let Some(row) = self.accounts.get_mut(&account) {
             row.limit = limit.nanos();

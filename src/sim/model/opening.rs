@@ -156,12 +156,7 @@ impl State {
     }
 
     /// Says which limit of an opening is hit, once what has expired is released.
-    fn hits(
-        &mut self,
-        new: &NewSession,
-        above: Above,
-        w: &mut Written<'_>,
-    ) -> Result<Option<No>, Off> {
+    fn hits(&mut self, new: &NewSession, above: Above, w: &mut Written<'_>) -> Result<Option<No>, Off> {
         let at = level(new.parent);
         if new.currency != above.currency {
             return Ok(Some(no(Code::CurrencyMismatch, at, Next::Nothing, new.parent)));
@@ -202,7 +197,9 @@ impl State {
         w: &mut Written<'_>,
     ) -> Result<Made, Off> {
         let took = self.take(w, on.partition(), "a decline")?;
-        let Record::CommandDeclined(is) = took.record else { return other("a decline", took.seq, took.record) };
+        let Record::CommandDeclined(is) = took.record else {
+            return other("a decline", took.seq, took.record);
+        };
         let decline: Decline = no.decline;
         same(took.seq, &CommandDeclined { command, on, decline, keyed: is.keyed.clone() }, is)?;
         let made = Made::Declined(decline);
@@ -218,7 +215,9 @@ impl State {
         w: &mut Written<'_>,
     ) -> Result<Made, Off> {
         let took = self.take(w, new.parent.partition(), "the session")?;
-        let Record::SessionOpened(is) = took.record else { return other("the session", took.seq, took.record) };
+        let Record::SessionOpened(is) = took.record else {
+            return other("the session", took.seq, took.record);
+        };
         let id = is.id;
         let twins = self.sessions.iter().any(|(other, row)| {
             (other.partition(), other.slot()) == (id.partition(), id.slot()) && row.settled.is_none()
@@ -279,7 +278,8 @@ impl State {
 
     /// Returns the payees that a session begins with: those on its list and those with caps, by their notices' slots.
     fn listed(&self, id: SessionId, row: &Session) -> Vec<(u32, Cap)> {
-        let payees: BTreeSet<PayeeId> = row.allowed.iter().flatten().chain(row.caps.keys()).copied().collect();
+        let payees: BTreeSet<PayeeId> =
+            row.allowed.iter().flatten().chain(row.caps.keys()).copied().collect();
         let part = |payee: PayeeId| {
             let cap = Self::payee_cap(row, payee).map_or(Cap::NONE, |cap| Cap::of(Amount::from_nanos(cap)));
             Some((self.notices.get(&(id.partition(), payee))?.slot, cap))

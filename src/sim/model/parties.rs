@@ -24,8 +24,7 @@ impl State {
         if self.payees.contains_key(&is.id) {
             return wrong(format!("record {} gives {} again", took.seq, is.id));
         }
-        let should =
-            PayeeCreated { id: is.id, status: PayeeStatus::Active, name, keyed: is.keyed.clone() };
+        let should = PayeeCreated { id: is.id, status: PayeeStatus::Active, name, keyed: is.keyed.clone() };
         same(took.seq, &should, is)?;
         self.payees.insert(
             is.id,
@@ -61,7 +60,8 @@ impl State {
                 (payee.status, payee.version) = (PayeeStatus::Blocked, version);
             }
         }
-        let known_in: Vec<u16> = self.payees.get(&id).into_iter().flat_map(|p| &p.known_in).copied().collect();
+        let known_in: Vec<u16> =
+            self.payees.get(&id).into_iter().flat_map(|p| &p.known_in).copied().collect();
         for partition in known_in {
             self.give_notice(partition, id, w)?;
         }
@@ -88,14 +88,17 @@ impl State {
         id: PayeeId,
         is: &PayeeNoticed,
     ) -> Result<(), Off> {
-        let Some(payee) = self.payees.get(&id) else { return wrong(format!("record {seq} tells of no payee")) };
+        let Some(payee) = self.payees.get(&id) else {
+            return wrong(format!("record {seq} tells of no payee"));
+        };
         let before = self.notices.get(&(partition, id));
         let slot = before.map_or(is.slot, |notice| notice.slot);
         let mut others = self.notices.iter().filter(|((p, other), _)| *p == partition && *other != id);
         if others.any(|(_, notice)| notice.slot == slot) {
             return wrong(format!("record {seq} gives slot {slot} again"));
         }
-        let news = before.is_none_or(|notice| notice.version < payee.version) && payee.known_in.contains(&partition);
+        let news =
+            before.is_none_or(|notice| notice.version < payee.version) && payee.known_in.contains(&partition);
         same(seq, &PayeeNoticed { id, slot, status: payee.status, version: payee.version }, is)?;
         if !news {
             return wrong(format!("record {seq} tells partition {partition} what it knows, or may not know"));

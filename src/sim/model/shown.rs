@@ -87,7 +87,8 @@ impl State {
         let mut ledgers: BTreeMap<Currency, Ledger> = BTreeMap::new();
         for line in self.lines.iter().filter(|line| line.posted && line.outgoing.line.payee == id) {
             let currency = line.outgoing.currency;
-            let ledger = ledgers.entry(currency).or_insert(Ledger { currency, payable: Total::ZERO, lines: 0 });
+            let ledger =
+                ledgers.entry(currency).or_insert(Ledger { currency, payable: Total::ZERO, lines: 0 });
             let payable = ledger.payable.nanos() + u128::from(line.outgoing.line.amount.nanos());
             (ledger.payable, ledger.lines) = (total(payable), ledger.lines + 1);
         }

@@ -120,9 +120,6 @@ impl World {
                 return Err(Err("not_before"));
             }
             ends = if wish.ttl == 0 { row.ends } else { begins.max(parent_begins) + wish.ttl };
-            if wish.begins == 0 && parent_begins > 0 && wish.ttl > 0 {
-                ends = parent_begins + wish.ttl;
-            }
             if ends > row.ends || ends <= now.max(wish.begins) {
                 return Err(Err("ttl"));
             }
