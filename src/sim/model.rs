@@ -91,6 +91,9 @@ pub struct Model {
     /// The records of the first of them, as the journal has them.
     written: Vec<(u64, Vec<u8>)>,
     expected: BTreeMap<CallNo, Expected>,
+    /// What was heard before the journal was followed so far: of calls that wrote nothing, and wait for less than all that was
+    /// decided before them.
+    early: BTreeMap<CallNo, Heard>,
     /// After a crash: where the journal ended.
     ended: Option<u64>,
     /// What went wrong where nobody could be told.
@@ -129,29 +132,26 @@ impl Model {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
         }
-        let expected = self.expected.remove(&call);
-        let heard = without_words(heard.clone());
-        match (expected, heard) {
-            // The journal's failure says nothing of the outcome, and a fault of the storage leaves none.
-            (_, Err(Fault::JournalFailed)) | (Some(_), Err(Fault::Storage(_))) => Ok(()),
-            (None, heard) => Err(Wrong(format!("call {call} was not to be heard yet: {heard:?}"))),
-            (Some(Expected::Exactly(should)), heard) if without_words(should.clone()) == heard => Ok(()),
-            (Some(Expected::Within(should, seqs)), Ok(heard)) if is_within(&should, &seqs, &heard) => Ok(()),
-            (Some(Expected::OnlyAFault(what)), heard) => {
-                Err(Wrong(format!("call {call} heard\n  {heard:?}\nthough {what}")))
+        // A refusal may come of what was written for it only in passing: a payee's notice.
+        let is_refusal = matches!(heard, Err(Fault::Refused(_)));
+        let waits =
+            |waiting: &Call| waiting.no == call && (is_refusal || waiting.span.before == waiting.span.after);
+        match self.expected.remove(&call) {
+            Some(expected) => compare(call, &expected, heard),
+            // The journal's failure says nothing of the outcome.
+            None if *heard == Err(Fault::JournalFailed) => Ok(()),
+            None if self.calls.iter().any(waits) => {
+                self.early.insert(call, heard.clone());
+                Ok(())
             }
-            (Some(Expected::Exactly(should)), heard) => {
-                Err(Wrong(format!("call {call} heard\n  {heard:?}\npredicted was\n  {should:?}")))
-            }
-            (Some(Expected::Within(should, seqs)), heard) => Err(Wrong(format!(
-                "call {call} heard\n  {heard:?}\npredicted was, with a seq of {seqs:?}\n  {should:?}"
-            ))),
+            None => Err(Wrong(format!("call {call} was heard before it was durable: {heard:?}"))),
         }
     }
 
     /// Forgets calls whose answers nobody will hear, and all that was decided after `last_seq`, which a crash took.
     pub fn crashed(&mut self, last_seq: u64) {
         self.expected.clear();
+        self.early.clear();
         self.calls.retain(|call| call.span.before < last_seq && call.span.after > call.span.before);
         for call in &mut self.calls {
             call.cut = true;
@@ -209,8 +209,10 @@ impl Model {
         if !call.cut && self.state.lines.iter().any(|line| !line.told) {
             return Err(Wrong("the lines of a settlement were not delivered".into()));
         }
-        if !call.cut {
-            self.expected.insert(call.no, expected);
+        match self.early.remove(&call.no) {
+            Some(heard) => return compare(call.no, &expected, &heard),
+            None if call.cut => {}
+            None => drop(self.expected.insert(call.no, expected)),
         }
         Ok(())
     }
@@ -284,6 +286,23 @@ impl Model {
     }
 }
 
+fn compare(no: CallNo, expected: &Expected, heard: &Heard) -> Result<(), Wrong> {
+    let told = |text: String| Err(Wrong(format!("call {no} heard\n  {heard:?}\n{text}")));
+    match (expected, heard) {
+        // A fault of the storage leaves no outcome.
+        (_, Err(Fault::JournalFailed | Fault::Storage(_))) => Ok(()),
+        (Expected::Exactly(should), heard) => {
+            if comparable(should.clone()) == comparable(heard.clone()) {
+                return Ok(());
+            }
+            told(format!("predicted was\n  {should:?}"))
+        }
+        (Expected::Within(should, seqs), Ok(heard)) if is_within(should, seqs, heard) => Ok(()),
+        (Expected::Within(should, seqs), _) => told(format!("predicted was, at {seqs:?}\n  {should:?}")),
+        (Expected::OnlyAFault(what), _) => told(format!("though {what}")),
+    }
+}
+
 fn within(
     seqs: RangeInclusive<u64>,
     replayed: Result<bool, Refusal>,
@@ -308,13 +327,18 @@ fn is_within(should: &Told, seqs: &RangeInclusive<u64>, heard: &Told) -> bool {
     }
 }
 
-/// Takes the words away in which a refusal states its rule: the field is what counts.
-fn without_words(heard: Heard) -> Heard {
+/// Takes away what is not compared: the words in which a refusal states its rule, of which the field is what counts.
+fn comparable(heard: Heard) -> Heard {
     let bare = |refusal: Refusal| match refusal {
         Refusal::Malformed { field, .. } => words::malformed(field),
         other => other,
     };
     match heard {
+        // A currency of which every book is empty may be told or not.
+        Ok(Told::Totals(mut totals)) => {
+            totals.books.retain(|_, books| books.iter().any(|nanos| *nanos != 0));
+            Ok(Told::Totals(totals))
+        }
         Ok(Told::Batch(results)) => {
             Ok(Told::Batch(results.into_iter().map(|one| one.map_err(bare)).collect()))
         }

@@ -18,7 +18,7 @@ use std::{
 use tallystick_core::{Clock, IdSource, Time};
 use tallystick_engine::{Aside, Fault, Options, Parts, Silent, Stepped, Ticket};
 use tallystick_journal::{
-    GroupView, Journal as _, NeededFrom,
+    GroupView, Journal as _, JournalFailed, NeededFrom, Watermark,
     memory::{MemoryIndex, MemoryJournal},
 };
 use tallystick_sim::{
@@ -101,6 +101,11 @@ struct Commits<'a>(&'a Stepped);
 impl Aside for Commits<'_> {
     fn pause(&self, _: Duration) {
         let _ = self.0.commit();
+    }
+
+    fn wait(&self, watermark: &Watermark, seq: u64) -> Result<(), JournalFailed> {
+        while watermark.durable() < seq && self.0.commit().is_ok_and(|more| more) {}
+        watermark.wait(seq)
     }
 }
 
