@@ -1,0 +1,109 @@
+//! Owns: answers: looked for, heard or lost. Never: one that is not durable.
+
+use super::{Call, World};
+use crate::asked::{Asked, Heard, Told};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+use tallystick_engine::{Fault, Known};
+
+impl World {
+    /// Looks for the answer of some call.
+    pub(super) fn deliver(&self) {
+        let taken = {
+            let mut state = self.st();
+            let waiting: Vec<u64> = state.calls.keys().copied().collect();
+            let chosen = state.rng.pick(&waiting).copied();
+            chosen.and_then(|number| state.calls.remove(&number).map(|call| (number, call)))
+        };
+        if let Some((number, call)) = taken {
+            self.poll(number, call);
+        }
+    }
+
+    /// Polls one ticket, as a task would: it may lead a commit.
+    pub(super) fn poll(&self, number: u64, mut call: Call) {
+        let holds = self.st().holds.take();
+        let polled = Future::poll(Pin::new(&mut call.ticket), &mut Context::from_waker(Waker::noop()));
+        self.st().holds = holds;
+        if self.st().is_dead {
+            return;
+        }
+        match polled {
+            Poll::Pending => drop(self.st().calls.insert(number, call)),
+            Poll::Ready(heard) => {
+                let is_lost = {
+                    let mut state = self.st();
+                    state.faults.answers_lost && state.rng.chance(1, 8)
+                };
+                if is_lost { self.lose(number, &call) } else { self.hear(number, &call, &heard) }
+            }
+        }
+    }
+
+    fn lose(&self, number: u64, call: &Call) {
+        self.tell(format_args!("client {} does not hear #{number}", call.client));
+        let mut state = self.st();
+        if let Some(client) = state.clients.each.get_mut(call.client) {
+            for intent in client.intents.iter_mut().filter(|intent| intent.call == Some(number)) {
+                intent.call = None;
+            }
+            client.intents.retain(|intent| !intent.is_lie || intent.call.is_some());
+        }
+    }
+
+    fn hear(&self, number: u64, call: &Call, heard: &Heard) {
+        self.tell(format_args!("client {} hears #{number}: {heard:?}", call.client));
+        let has_failed = self.stepped().is_some_and(|stepped| stepped.engine().has_failed());
+        let (followed, finds_fail) = {
+            let mut state = self.st();
+            state.counts.heard += 1;
+            (state.mirror.seq(), state.disk.failed_finds() > 0)
+        };
+        match heard {
+            Ok(_) | Err(Fault::Refused(_)) => self.must(call.ticket.seq() <= followed, || {
+                format!(
+                    "#{number} was heard, but seq {} is not on the disk: {followed} is",
+                    call.ticket.seq()
+                )
+            }),
+            Err(Fault::JournalFailed) => {
+                self.must(has_failed, || format!("#{number} heard that the journal failed, and it has not"));
+            }
+            Err(Fault::Storage(fault)) => {
+                self.must(finds_fail, || format!("#{number} heard of a storage fault that was not: {fault}"));
+            }
+        }
+        let mut state = self.st();
+        let mut judged = Ok(());
+        if call.is_modelled {
+            judged = state.model.heard(number, heard).and_then(|()| state.auditor.heard(number, heard));
+        }
+        state.clients.heard(call.client, number, heard);
+        drop(state);
+        if let Err(wrong) = judged {
+            self.wrong(format!("#{number} {:?} heard {heard:?}: {}", call.asked, wrong.0));
+        }
+        if let Ok(Told::Known(known)) = heard {
+            self.asks_the_index_too(&call.asked, known);
+        }
+    }
+
+    /// Goes on as a face does when memory does not have it all.
+    fn asks_the_index_too(&self, asked: &Asked, known: &Known) {
+        match (asked, known) {
+            (
+                Asked::LookUpKey { session, .. } | Asked::LookUpNumber { session, .. },
+                Known::Decided(debit, _),
+            ) => {
+                self.look_up_id(*session, debit.seq);
+            }
+            (Asked::LookUpKey { session, key }, _) => self.look_up_key(*session, key),
+            (Asked::LookUpNumber { session, writer, number }, _) => {
+                self.look_up_number(*session, *writer, *number);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Owns: a world's two phases: one in which things go wrong, and one in which nothing does and everything must end.
+//! Never: ends early with something outstanding and calls that a success.
+
+use super::World;
+use crate::{asked::Asked, client::Intent, settings::Faults};
+
+/// Bounds the second phase: what has not ended by then never will. *Units*: steps.
+const CALM_MOST: u64 = 60_000;
+
+impl World {
+    /// Lives through both phases. `steps`: of the first.
+    pub fn live(&self, steps: u64) {
+        self.start();
+        for _ in 0..steps {
+            if self.failure().is_some() {
+                return;
+            }
+            self.step();
+            self.rise();
+        }
+        self.calm_down();
+        self.rise();
+        self.end_well();
+    }
+
+    /// Moves a few times, for a script: whoever is drawn moves, and whatever dies comes back.
+    pub fn go_on(&self, steps: u64) {
+        for _ in 0..steps {
+            if self.failure().is_some() {
+                return;
+            }
+            self.step();
+            self.rise();
+        }
+    }
+
+    /// Brings the process back if it has died; one whose journal has failed goes on for a while, and ends.
+    pub(crate) fn rise(&self) {
+        let has_failed = self.stepped().is_some_and(|stepped| stepped.engine().has_failed());
+        let ends = {
+            let mut state = self.st();
+            if state.failure.is_some() {
+                return;
+            }
+            state.is_dead || (has_failed && (state.is_calm || state.rng.chance(1, 6)))
+        };
+        if ends {
+            self.restart();
+        }
+    }
+
+    /// From here on nothing goes wrong.
+    pub(crate) fn calm_down(&self) {
+        self.tell(format_args!("from here on nothing goes wrong"));
+        let mut state = self.st();
+        let slow_disk = state.faults.slow_disk;
+        state.faults = Faults { slow_disk, ..Faults::NONE };
+        state.is_calm = true;
+        state.disk.calm();
+        // An index that has stopped follows again after a restart.
+        let has_stopped = state.follower.is_none();
+        drop(state);
+        if has_stopped {
+            self.crash();
+        }
+    }
+
+    /// Lets everything outstanding end, settles every session, and looks at what is left.
+    pub(crate) fn end_well(&self) {
+        if !self.end_calls() {
+            return;
+        }
+        let mut rounds = 0;
+        while self.failure().is_none() && !self.open_sessions().is_empty() {
+            rounds += 1;
+            if rounds > 50 {
+                return self.wrong(format!("sessions stay open: {:?}", self.open_sessions()));
+            }
+            let roots: Vec<_> = {
+                let state = self.st();
+                let roots = state.mirror.truth.open.iter().filter(|(_, (_, parent))| parent.is_none());
+                roots.map(|(session, _)| *session).collect()
+            };
+            for session in roots {
+                self.intend(0, Intent::new(Asked::Settle { session, cascade: true }));
+            }
+            if !self.end_calls() {
+                return;
+            }
+        }
+        self.look_back();
+    }
+
+    /// Lets clients ask until each has its answer. Returns whether they did.
+    fn end_calls(&self) -> bool {
+        for _ in 0..CALM_MOST {
+            if self.failure().is_some() {
+                return false;
+            }
+            if self.st().clients.waiting() == 0 {
+                return true;
+            }
+            self.step();
+            self.rise();
+        }
+        let waiting: Vec<String> = {
+            let state = self.st();
+            let all = state.clients.each.iter().flat_map(|client| &client.intents);
+            all.map(|intent| format!("{intent:?}")).collect()
+        };
+        self.wrong(format!("nobody answers: {waiting:#?}"));
+        false
+    }
+}
