@@ -14,6 +14,7 @@ pub mod mirror;
 pub mod model;
 pub mod rng;
 pub mod roster;
+pub mod script;
 pub mod seed;
 pub mod settings;
 pub mod time;

@@ -130,7 +130,51 @@ impl Faults {
     }
 }
 
+impl Features {
+    /// Is everything.
+    pub const ALL: Self = Self {
+        numbers: true,
+        batches: true,
+        trees: true,
+        shared: true,
+        clauses: true,
+        reversals: true,
+        blocks: true,
+        credit: true,
+        external: true,
+        partials: true,
+        top_ups: true,
+        lies: true,
+    };
+}
+
 impl Settings {
+    /// Is what a script begins with: two clients, nothing that goes wrong, nobody who moves of his own accord.
+    pub fn quiet() -> Self {
+        let second = crate::time::SECOND;
+        Self {
+            features: Features::ALL,
+            faults: Faults::NONE,
+            clients: 2,
+            window: 100,
+            accounts: 100,
+            payees: 100,
+            sessions: 1_000,
+            partitions: 256,
+            group_bytes: 1 << 20,
+            amount_most: 100,
+            cap_most: 1_000,
+            ttl_most_ns: 600 * second,
+            recovery_threads: 1,
+            retry_window_ns: 600 * second,
+            step_records: 1_000,
+            piece_bytes: 1 << 20,
+            sync_bytes: 1 << 20,
+            weights: Actor::ALL.map(|actor| u32::from(actor.is_calm())),
+            wishes: crate::wish::Wish::ALL.map(|_| 0),
+        }
+    }
+
     /// Draws the settings of a seed.
     pub fn draw(rng: &mut Rng) -> Self {
         let (features, faults) = (Features::draw(rng), Faults::draw(rng));
@@ -139,8 +183,8 @@ impl Settings {
         Self {
             features,
             faults,
-            clients: rng.between(1, 6),
-            window: rng.between(1, 4),
+            clients: rng.between(1, 8),
+            window: rng.between(1, 8),
             accounts: rng.between(1, 4),
             payees: rng.between(1, 6),
             sessions: rng.between(2, 12),

@@ -5,7 +5,7 @@ use crate::{
     asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession},
     client::{Clients, Intent},
     rng::Rng,
-    roster::KnownSession,
+    roster::{KnownAccount, KnownDebit, KnownSession},
     settings::{Features, Settings},
     time::SECOND,
 };
@@ -193,7 +193,7 @@ impl Clients {
         let external = (funding == Funding::ExternalAuthority).then(|| External {
             amount: self.amount(settings.cap_most),
             reference: "authority".into(),
-            usable_until: Time::from_ns(drawing.now_ns + settings.ttl_most_ns + 3_600 * SECOND),
+            usable_until: Time::from_ns(drawing.now_ns + settings.ttl_most_ns * 3 + 3_600 * SECOND),
             margin: Span::from_ns(self.rng.below(3_600 * SECOND)),
         });
         let is_line = funding == Funding::CreditLine;
@@ -207,8 +207,16 @@ impl Clients {
         }))
     }
 
+    /// Picks an account, mostly one of a funding.
+    fn account_of(&mut self, funding: Funding) -> Option<KnownAccount> {
+        let fit: Vec<KnownAccount> =
+            self.roster.accounts.iter().copied().filter(|known| known.funding == funding).collect();
+        let of = if self.rng.chance(1, 20) { &self.roster.accounts } else { &fit };
+        self.rng.pick(of).copied()
+    }
+
     fn deposit(&mut self, drawing: Drawing<'_>) -> Option<Asked> {
-        let known = *self.rng.pick(&self.roster.accounts)?;
+        let known = self.account_of(Funding::Prepaid)?;
         Some(Asked::Deposit {
             account: known.id,
             key: self.plain_key(),
@@ -219,7 +227,8 @@ impl Clients {
     }
 
     fn out(&mut self, wish: Wish, drawing: Drawing<'_>) -> Option<Asked> {
-        let known = *self.rng.pick(&self.roster.accounts)?;
+        let funding = if wish == Wish::Withdraw { Funding::Prepaid } else { Funding::CreditLine };
+        let known = self.account_of(funding)?;
         let (account, currency, key) = (known.id, known.currency, self.plain_key());
         let amount = self.amount(drawing.settings.cap_most);
         Some(match wish {
@@ -244,7 +253,7 @@ impl Clients {
         if self.roster.sessions.len() as u64 >= settings.sessions {
             return None;
         }
-        let below = settings.features.trees && self.rng.chance(1, 2);
+        let below = settings.features.trees && self.rng.chance(2, 3);
         let above = if below { self.rng.pick(&self.roster.sessions).cloned() } else { None };
         let (parent, currency, allowed) = match above {
             Some(KnownSession { id, currency, payees, .. }) => (EnvelopeId::Session(id), currency, payees),
@@ -255,8 +264,11 @@ impl Clients {
         };
         let is_below = matches!(parent, EnvelopeId::Session(_));
         let is_shared = settings.features.shared && self.rng.chance(2, 5);
-        let ttl =
-            if is_below && self.rng.chance(1, 2) { 0 } else { self.rng.between(1, settings.ttl_most_ns) };
+        let ttl = if is_below && self.rng.chance(4, 5) {
+            0
+        } else {
+            self.rng.between(settings.ttl_most_ns / 3, settings.ttl_most_ns)
+        };
         let mut new = NewSession {
             parent,
             mode: if is_shared { Mode::Shared } else { Mode::Reserved },
@@ -327,7 +339,11 @@ impl Clients {
     }
 
     fn reverse(&mut self) -> Option<Asked> {
-        let debit = self.rng.pick(&self.roster.debits)?.clone();
+        let roster = &self.roster;
+        let is_open = |debit: &KnownDebit| roster.sessions.iter().any(|known| known.id == debit.session);
+        let open: Vec<KnownDebit> = roster.debits.iter().filter(|debit| is_open(debit)).cloned().collect();
+        let of = if self.rng.chance(1, 8) { &roster.debits } else { &open };
+        let debit = self.rng.pick(of)?.clone();
         let amount = if self.rng.chance(1, 2) { Amount::ZERO } else { self.amount(debit.taken.nanos()) };
         Some(Asked::Reverse {
             session: debit.session,

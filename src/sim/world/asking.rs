@@ -4,7 +4,7 @@ use super::{Call, State, World, last_seq};
 use crate::{
     asked::Asked,
     client::Intent,
-    model::Span,
+    model::{CallNo, Span},
     wish::{Drawing, Wish},
 };
 use tallystick_core::Time;
@@ -41,7 +41,7 @@ impl World {
             let at = self.intend(client, intent);
             let may = self.st().clients.each.get(client).is_some_and(|client| client.idle().contains(&at));
             if may {
-                self.send(client, at);
+                let _ = self.send(client, at);
             }
         }
     }
@@ -75,21 +75,20 @@ impl World {
             }
             (number, at)
         };
-        self.send(chosen.0, chosen.1);
+        let _ = self.send(chosen.0, chosen.1);
     }
 
     /// Sends what a client wants answered. The decision is made when this returns.
-    pub(crate) fn send(&self, client: usize, at: usize) {
-        let Some(stepped) = self.stepped() else { return };
+    /// Returns the number of the call.
+    pub(crate) fn send(&self, client: usize, at: usize) -> Option<CallNo> {
+        let stepped = self.stepped()?;
         let engine = stepped.engine();
         let (before, had_failed) = (last_seq(engine), engine.has_failed());
         let (call, asked, outer, finds) = {
             let mut state = self.st();
             state.counts.calls += 1;
             let call = state.counts.calls;
-            let Some(intent) = state.clients.each.get_mut(client).and_then(|c| c.intents.get_mut(at)) else {
-                return;
-            };
+            let intent = state.clients.each.get_mut(client).and_then(|c| c.intents.get_mut(at))?;
             intent.call = Some(call);
             intent.sends += 1;
             let asked = intent.asked.clone();
@@ -106,7 +105,7 @@ impl World {
             let mut state = self.st();
             state.asking = outer;
             if state.is_dead {
-                return;
+                return None;
             }
             // An index that cannot be read stops a call before anything is decided: there is nothing to predict.
             let was_stopped = after == before && state.disk.failed_finds() > finds;
@@ -126,6 +125,7 @@ impl World {
         let (first, waits_for) = (before + 1, ticket.seq());
         self.tell(format_args!("decided #{call}: records {first} to {after}, opens at {waits_for}"));
         self.st().calls.insert(call, Call { client, asked, ticket, is_modelled });
+        Some(call)
     }
 }
 

@@ -8,6 +8,11 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use tallystick_projection::Lookups;
+
+/// Bounds the steps in which an index catches up.
+const FOLLOWS_MOST: u32 = 100_000;
+
 impl World {
     /// Tests that nothing is left, and that everybody tells the same story.
     pub(super) fn look_back(&self) {
@@ -16,6 +21,7 @@ impl World {
         }
         self.ask_totals();
         self.catch_up();
+        self.list_everything();
         self.read_all();
         self.compare();
         self.replay();
@@ -32,10 +38,8 @@ impl World {
     /// The totals that are told are those of the journal.
     fn ask_totals(&self) {
         let at = self.intend(0, Intent::new(Asked::Totals));
-        self.send(0, at);
-        let call = self.st().calls.pop_last();
-        if let Some((number, call)) = call {
-            self.poll(number, call);
+        if let Some(call) = self.send(0, at) {
+            let _ = self.poll(call);
         }
         let Some(stepped) = self.stepped() else { return };
         let (books, open_sessions) = self.st().mirror.totals();
@@ -49,22 +53,26 @@ impl World {
         self.must(sums, || format!("the books do not sum to zero: {books:?}"));
     }
 
-    /// The index catches up, and has every debit.
-    fn catch_up(&self) {
-        for _ in 0..100_000 {
-            let behind = {
+    /// The index follows as far as it can.
+    pub(crate) fn catch_up(&self) {
+        for _ in 0..FOLLOWS_MOST {
+            let (cursor, durable) = {
                 let state = self.st();
-                let durable = state.mirror.seq();
-                state.lookups.as_ref().is_some_and(|lookups| lookups.cursor() < durable)
+                (state.lookups.as_ref().map_or(0, Lookups::cursor), state.mirror.seq())
             };
-            if !behind || self.is_over() {
-                break;
+            if cursor >= durable || self.is_over() {
+                return;
             }
             self.follow();
         }
+        self.wrong("the index never catches up".into());
+    }
+
+    /// The index has every debit.
+    fn list_everything(&self) {
         let (cursor, durable, sessions) = {
             let state = self.st();
-            let cursor = state.lookups.as_ref().map_or(0, tallystick_projection::Lookups::cursor);
+            let cursor = state.lookups.as_ref().map_or(0, Lookups::cursor);
             (cursor, state.mirror.seq(), state.mirror.truth.sessions.clone())
         };
         self.must(cursor == durable, || format!("the index stays at {cursor}, and {durable} is durable"));
@@ -77,6 +85,18 @@ impl World {
         for _ in 0..20 {
             self.look();
         }
+    }
+
+    /// Returns what answers look-ups, and up to where they must hold. *Panics*: if the process is not there.
+    pub(crate) fn index(&self) -> (Lookups, u64) {
+        let state = self.st();
+        let lookups = state.lookups.clone().unwrap_or_else(|| panic!("there is no index"));
+        (lookups, state.mirror.seq())
+    }
+
+    /// Returns the log's lines, as far as they were kept.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.st().log.kept().to_vec()
     }
 
     /// The reader of settlements has read each once.

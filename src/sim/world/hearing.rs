@@ -1,7 +1,10 @@
 //! Owns: answers: looked for, heard or lost. Never: one that is not durable.
 
 use super::{Call, World};
-use crate::asked::{Asked, Heard, Told};
+use crate::{
+    asked::{Asked, Heard, Told},
+    model::CallNo,
+};
 use std::{
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -11,33 +14,42 @@ use tallystick_engine::{Fault, Known};
 impl World {
     /// Looks for the answer of some call.
     pub(super) fn deliver(&self) {
-        let taken = {
+        let chosen = {
             let mut state = self.st();
-            let waiting: Vec<u64> = state.calls.keys().copied().collect();
-            let chosen = state.rng.pick(&waiting).copied();
-            chosen.and_then(|number| state.calls.remove(&number).map(|call| (number, call)))
+            let waiting: Vec<CallNo> = state.calls.keys().copied().collect();
+            state.rng.pick(&waiting).copied()
         };
-        if let Some((number, call)) = taken {
-            self.poll(number, call);
+        if let Some(number) = chosen {
+            let _ = self.poll(number);
         }
     }
 
-    /// Polls one ticket, as a task would: it may lead a commit.
-    pub(super) fn poll(&self, number: u64, mut call: Call) {
-        let holds = self.st().holds.take();
+    /// Polls one call's ticket, as a task would: it may lead a commit. Returns what its client heard, if it did.
+    pub(crate) fn poll(&self, number: CallNo) -> Option<Heard> {
+        let (mut call, holds) = {
+            let mut state = self.st();
+            (state.calls.remove(&number)?, state.holds.take())
+        };
         let polled = Future::poll(Pin::new(&mut call.ticket), &mut Context::from_waker(Waker::noop()));
-        self.st().holds = holds;
-        if self.st().is_dead {
-            return;
+        let mut state = self.st();
+        state.holds = holds;
+        if state.is_dead {
+            return None;
         }
         match polled {
-            Poll::Pending => drop(self.st().calls.insert(number, call)),
+            Poll::Pending => {
+                state.calls.insert(number, call);
+                None
+            }
             Poll::Ready(heard) => {
-                let is_lost = {
-                    let mut state = self.st();
-                    state.faults.answers_lost && state.rng.chance(1, 8)
-                };
-                if is_lost { self.lose(number, &call) } else { self.hear(number, &call, &heard) }
+                let is_lost = state.faults.answers_lost && state.rng.chance(1, 8);
+                drop(state);
+                if is_lost {
+                    self.lose(number, &call);
+                    return None;
+                }
+                self.hear(number, &call, &heard);
+                Some(heard)
             }
         }
     }
