@@ -211,6 +211,11 @@ impl Script {
         }
     }
 
+    /// Opens a session that must open.
+    pub fn opened(&self, new: NewSession) -> SessionId {
+        self.open(new).unwrap_or_else(|code| panic!("the session is declined: {code:?}"))
+    }
+
     /// Debits.
     pub fn debit(&self, new: NewDebit) -> DebitAnswer {
         let Told::Debit(answer) = self.asks(Asked::Debit(new)) else { panic!("no debit") };

@@ -8,10 +8,10 @@ use tallystick_sim::script::{Script, below, by_key, code, nanos};
 fn the_parents_cap_is_the_cap_of_them_all() {
     let script = Script::begin(2);
     let (account, payee) = (script.account("payer", 10_000), script.payee("payee"));
-    let parent = script.open(below(EnvelopeId::Account(account), "parent", 305)).unwrap();
+    let parent = script.opened(below(EnvelopeId::Account(account), "parent", 305));
     for round in 0..100 {
         let key = format!("child {round}");
-        let child = script.open(below(EnvelopeId::Session(parent), &key, 8)).unwrap();
+        let child = script.opened(below(EnvelopeId::Session(parent), &key, 8));
         assert_eq!(code(&script.debit(by_key(child, payee, 3, &key))), None);
         let over = script.debit(by_key(child, payee, 6, &format!("{key}, too much")));
         assert_eq!(code(&over), Some(DeclineCode::Cap));

@@ -13,7 +13,7 @@ const MINUTES: i64 = 60;
 fn session_of(script: &Script, seconds: u64) -> (SessionId, PayeeId) {
     let (account, payee) = (script.account("payer", 1_000), script.payee("payee"));
     let new = below(EnvelopeId::Account(account), "session", 500);
-    let session = script.open(NewSession { ttl: Span::from_ns(seconds * SECOND), ..new }).unwrap();
+    let session = script.opened(NewSession { ttl: Span::from_ns(seconds * SECOND), ..new });
     (session, payee)
 }
 

@@ -12,9 +12,9 @@ fn what_was_set_aside_holds_and_nothing_new_is_admitted() {
     let script = Script::begin(2);
     let ((account, deposit), payee) = (script.funded("payer", 1_000), script.payee("payee"));
     let on = EnvelopeId::Account(account);
-    let session = script.open(below(on, "nine tenths", 900)).unwrap();
+    let session = script.opened(below(on, "nine tenths", 900));
     let shared = NewSession { mode: Mode::Shared, ..below(on, "shared", 500) };
-    let shared = script.open(shared).unwrap();
+    let shared = script.opened(shared);
     let returned = script.ask(Asked::MoveDeposit { deposit, to: DepositState::Returned });
     let Ok(Told::Deposit(answer)) = returned else { panic!("{returned:?}") };
     assert_eq!(answer.value.account.deficit(), nanos(900).into());

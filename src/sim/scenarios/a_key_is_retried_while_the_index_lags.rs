@@ -13,7 +13,7 @@ use tallystick_sim::{
 fn it_is_behind_and_then_it_is_found() {
     let script = Script::begin(4);
     let (account, payee) = (script.account("payer", 1_000), script.payee("payee"));
-    let session = script.open(below(EnvelopeId::Account(account), "session", 500)).unwrap();
+    let session = script.opened(below(EnvelopeId::Account(account), "session", 500));
     script.follow();
     let lost = Asked::Debit(by_key(session, payee, 40, "lost"));
     let call = script.tell(lost.clone());

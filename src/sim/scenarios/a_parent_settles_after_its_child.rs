@@ -11,9 +11,9 @@ fn each_debit_once(mode: Mode, cascade: bool) {
     let script = Script::begin(3);
     let (account, payee, other) =
         (script.account("payer", 1_000), script.payee("one"), script.payee("other"));
-    let parent = script.open(below(EnvelopeId::Account(account), "parent", 500)).unwrap();
+    let parent = script.opened(below(EnvelopeId::Account(account), "parent", 500));
     let child = NewSession { mode, ..below(EnvelopeId::Session(parent), "child", 100) };
-    let child = script.open(child).unwrap();
+    let child = script.opened(child);
     script.debit(by_key(child, payee, 30, "child pays one"));
     script.debit(by_key(parent, payee, 50, "parent pays one"));
     script.debit(by_key(child, other, 7, "child pays the other"));

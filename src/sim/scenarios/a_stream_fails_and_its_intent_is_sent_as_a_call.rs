@@ -19,7 +19,7 @@ struct Stream {
 fn begun() -> Stream {
     let script = Script::begin(3);
     let (account, payee) = (script.account("payer", 1_000), script.payee("payee"));
-    let session = script.open(below(EnvelopeId::Account(account), "session", 500)).unwrap();
+    let session = script.opened(below(EnvelopeId::Account(account), "session", 500));
     let writer = script.writer();
     for number in 1..=3 {
         assert_eq!(code(&script.debit(by_number((session, payee), 10, writer, number))), None);

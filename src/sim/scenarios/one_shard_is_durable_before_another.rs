@@ -15,7 +15,7 @@ fn begun() -> (Script, Vec<SessionId>, PayeeId) {
     let mut sessions: Vec<SessionId> = Vec::new();
     for nth in 0.. {
         let account = script.account(&format!("payer {nth}"), 1_000);
-        let session = script.open(below(EnvelopeId::Account(account), "session", 500)).unwrap();
+        let session = script.opened(below(EnvelopeId::Account(account), "session", 500));
         if sessions.iter().all(|known| known.partition() % 8 != session.partition() % 8) {
             // The payee is known there before it matters.
             script.debit(by_key(session, payee, 1, "first"));

@@ -16,13 +16,13 @@ fn together_they_get_no_more_than_the_cap() {
         payee_caps: vec![(payee, nanos(250))],
         ..below(EnvelopeId::Account(account), "token", 1_000)
     };
-    let token = script.open(token).unwrap();
+    let token = script.opened(token);
     let sessions: Vec<_> = (0..10)
         .map(|nth| {
             // Half of them set their caps aside in the token, half only count there.
             let mode = if nth % 2 == 0 { Mode::Reserved } else { Mode::Shared };
             let new = below(EnvelopeId::Session(token), &format!("session {nth}"), 100);
-            script.open(NewSession { mode, ..new }).unwrap()
+            script.opened(NewSession { mode, ..new })
         })
         .collect();
     let (mut taken, mut declined) = (0, 0);
