@@ -17,6 +17,8 @@ pub struct Mirror {
     rows: Rows,
     chain: Chain,
     touched: Vec<bool>,
+    /// When the last of all records was decided that the process found when it started: none is decided before.
+    time_floor: Time,
     /// What the records say, for whoever looks something up.
     pub truth: Truth,
 }
@@ -28,6 +30,7 @@ impl Default for Mirror {
             rows: Rows::default(),
             chain: Chain::default(),
             touched: vec![true; usize::from(PARTITIONS)],
+            time_floor: Time::ZERO,
             truth: Truth::default(),
         }
     }
@@ -42,6 +45,11 @@ impl Mirror {
     /// Returns when the last of all records was decided.
     pub fn last_at(&self) -> Time {
         self.partitions.iter().map(Partition::last_at).max().unwrap_or_default()
+    }
+
+    /// Takes note that a process starts from what was followed.
+    pub fn starts(&mut self) {
+        self.time_floor = self.last_at();
     }
 
     /// Follows one group. `each` is told of every record before it is applied. *Errors*: says which rule a record breaks.
@@ -72,8 +80,9 @@ impl Mirror {
         let Some(partition) = self.partitions.get_mut(usize::from(stamp.partition)) else {
             return Err(wrong(format!("there is no partition {}", stamp.partition)));
         };
-        if stamp.at < partition.last_at() {
-            return Err(wrong(format!("decided at {}, after one at {}", stamp.at, partition.last_at())));
+        let latest = partition.last_at().max(self.time_floor);
+        if stamp.at < latest {
+            return Err(wrong(format!("decided at {}, after one at {latest}", stamp.at)));
         }
         verify::decide_again(partition, stamp, record)
             .map_err(|difference| wrong(format!("the rules say otherwise: {difference}")))?;

@@ -291,8 +291,8 @@ impl World {
             Deed::Save | Deed::Floor | Deed::Trim => 4,
             // Whoever has written a record already is not interrupted: what others write would be taken for his.
             Deed::Find if asking.is_some_and(|before| before != drawn) => return None,
-            Deed::Find => 1,
-            Deed::Read | Deed::Load => return None,
+            Deed::Find | Deed::Read => 1,
+            Deed::Load => return None,
         };
         if !rng.chance(chance, 10) {
             return None;
@@ -300,9 +300,9 @@ impl World {
         match deed {
             Deed::Append => inside.append = true,
             Deed::Save | Deed::Floor => inside.checkpoint = true,
-            Deed::Derive | Deed::Sync => inside.follow = true,
+            Deed::Derive | Deed::Sync | Deed::Read => inside.follow = true,
             Deed::Find => inside.find |= asking.is_some(),
-            Deed::Trim | Deed::Read | Deed::Load => {}
+            Deed::Trim | Deed::Load => {}
         }
         *depth += 1;
         Some((before, rng.between(1, 8)))
@@ -434,7 +434,9 @@ impl State {
             Actor::Follow | Actor::Sync => !follow && self.follower.is_some(),
             Actor::Look | Actor::List => self.lookups.is_some(),
             Actor::Compare => self.depth == 0,
-            Actor::Tick | Actor::Jump | Actor::Crash | Actor::Doom | Actor::Order => true,
+            // A call is decided at one moment: the one its asker was told.
+            Actor::Tick | Actor::Jump => !find,
+            Actor::Crash | Actor::Doom | Actor::Order => true,
         };
         is_free && (!self.is_calm || actor.is_calm())
     }

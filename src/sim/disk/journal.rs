@@ -42,6 +42,7 @@ impl Journal for Disk {
         let mut from = Bound::Included(start);
         loop {
             self.pass(Deed::Read)?;
+            self.around.meanwhile(Deed::Read);
             // The image is free while a visitor works.
             let next = {
                 let image = self.image();

@@ -16,7 +16,9 @@ struct GivesWay<'a>(&'a World);
 
 impl Aside for GivesWay<'_> {
     fn pause(&self, span: Duration) {
-        self.0.clock.pass(u64::try_from(span.as_nanos()).unwrap_or(SECOND));
+        if !self.0.st().inside.find {
+            self.0.clock.pass(u64::try_from(span.as_nanos()).unwrap_or(SECOND));
+        }
         self.0.meanwhile(Deed::Save);
     }
 
@@ -36,7 +38,8 @@ impl Aside for GivesWay<'_> {
 }
 
 impl World {
-    fn with<T>(&self, set: impl FnOnce(&mut Inside), work: impl FnOnce() -> T) -> T {
+    /// Does something while `Inside` says so.
+    pub(super) fn with<T>(&self, set: impl FnOnce(&mut Inside), work: impl FnOnce() -> T) -> T {
         let before = {
             let mut state = self.st();
             let before = state.inside;

@@ -122,7 +122,8 @@ impl World {
             needed_from,
             events: Arc::new(ProjectionSilent),
         };
-        match Follower::open(parts, options) {
+        // Nobody trims before it says what it needs.
+        match self.with(|inside| inside.quiet = true, || Follower::open(parts, options)) {
             Ok(follower) => {
                 self.tell(format_args!("the index begins at {}", follower.cursor()));
                 let mut state = self.st();
@@ -203,7 +204,7 @@ impl World {
         let mut state = self.st();
         let old = Arc::clone(&state.disk);
         let (mut image, kept) = old.image().survivors(&mut state.rng);
-        if state.faults.projection_wiped && state.rng.chance(1, 4) {
+        if state.faults.projection_wiped && state.rng.chance(1, 3) {
             image.wipe_projection();
         }
         state.counts.restarts += 1;
@@ -222,6 +223,7 @@ impl World {
         }
         let mut state = self.st();
         let last_seq = state.mirror.seq();
+        state.mirror.starts();
         state.model.crashed(last_seq);
         state.clients.crashed();
     }
