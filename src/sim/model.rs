@@ -122,7 +122,6 @@ impl Model {
             _ => self.by_itself(seq, stamp, record)?,
         }
         self.seq = seq;
-        self.note_restart();
         self.catch_up();
         self.wrong.take().map_or(Ok(()), Err)
     }
@@ -132,10 +131,12 @@ impl Model {
         if let Some(wrong) = self.wrong.take() {
             return Err(wrong);
         }
-        // A refusal may come of what was written for it only in passing: a payee's notice.
-        let is_refusal = matches!(heard, Err(Fault::Refused(_)));
-        let waits =
-            |waiting: &Call| waiting.no == call && (is_refusal || waiting.span.before == waiting.span.after);
+        // What waits for nothing else may be heard before all that was written for it is followed: a refusal after a payee's
+        // notice, a debit before the lines of what was released for it are delivered.
+        let known = heard.as_ref().map_or(Some(0), last_seq).is_some_and(|last| last <= self.seq);
+        let waits = |waiting: &Call| {
+            waiting.no == call && (known || waiting.span.before == waiting.span.after)
+        };
         match self.expected.remove(&call) {
             Some(expected) => compare(call, &expected, heard),
             // The journal's failure says nothing of the outcome.
@@ -161,13 +162,12 @@ impl Model {
             self.wrong = Some(Wrong(format!("{} was durable, and the journal ends at {last_seq}", self.seq)));
         }
         self.ended = Some(last_seq);
-        self.note_restart();
         self.catch_up();
     }
 
     /// After a restart nothing is decided before the latest decision that was found.
     fn note_restart(&mut self) {
-        if self.ended == Some(self.seq) {
+        if self.ended == Some(self.seq) && self.calls.iter().all(|call| !call.cut) {
             self.ended = None;
             self.state.floor = self.state.last_at.values().copied().max().unwrap_or_default();
         }
@@ -175,6 +175,7 @@ impl Model {
 
     /// Predicts every call whose records are all there.
     fn catch_up(&mut self) {
+        self.note_restart();
         while let Some(call) = self.calls.front()
             && call.span.before <= self.seq
             && call.span.after <= self.seq
@@ -186,6 +187,7 @@ impl Model {
                 let Call { no, span, asked, .. } = call;
                 self.wrong = Some(Wrong(format!("call {no}, {span:?}\n  {asked:?}\n{text}")));
             }
+            self.note_restart();
         }
     }
 
@@ -283,6 +285,15 @@ impl Model {
         done.map_err(|off| match off {
             Off::Wrong(text) | Off::Short(text) => Wrong(format!("nobody asked: {text}")),
         })
+    }
+}
+
+/// Returns the last seq that an answer to a debit or a batch names; `None` for other answers.
+fn last_seq(told: &Told) -> Option<u64> {
+    match told {
+        Told::Debit(answer) => Some(answer.seq),
+        Told::Batch(results) => results.iter().flatten().map(|outcome| outcome.seq).max().or(Some(0)),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Dice, SECOND};
 use tallystick_core::{
-    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time, WriterId,
+    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time, WriterId,
     account::Funding, deposit::DepositState, session::Mode, writer::Numbered,
 };
 use tallystick_engine::{Fault, Known as KnownDebit, OpenAnswer, SessionShown};
@@ -45,7 +45,7 @@ impl Known {
             asked: Vec::new(),
             keys: [20, 200, 2_000][usize::try_from(dice.below(3)).unwrap()],
             sizes: [10, 100, 100_000][usize::try_from(dice.below(3)).unwrap()],
-            life: [5, 60, 600][usize::try_from(dice.below(3)).unwrap()],
+            life: [10, 200, 4_000][usize::try_from(dice.below(3)).unwrap()],
         }
     }
 
@@ -71,7 +71,7 @@ impl Known {
     }
 
     fn session(&self, dice: &mut Dice) -> SessionId {
-        let recent = self.sessions.len().saturating_sub(12);
+        let recent = self.sessions.len().saturating_sub(10);
         let some = if dice.one_in(6) { &self.sessions[..] } else { &self.sessions[recent..] };
         if dice.one_in(80) {
             return SessionId::new(place(), 3);
@@ -343,6 +343,16 @@ impl Known {
                 {
                     self.sessions.push(view.id);
                 }
+            }
+            (
+                Asked::Debit(NewDebit { session, .. })
+                | Asked::TopUp { session, .. }
+                | Asked::Position { session, .. },
+                Err(Fault::Refused(Refusal::SessionRetired)),
+            ) if self.sessions.len() > 3 => {
+                // It is asked again only now and then.
+                self.sessions.retain(|id| id != session);
+                self.sessions.insert(0, *session);
             }
             (_, Ok(Told::Writer { id, epoch })) => {
                 self.writers.retain(|(other, _)| other != id);
