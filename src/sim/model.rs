@@ -34,7 +34,8 @@ use tallystick_engine::{Answer, Fault};
 use tallystick_journal::codec;
 use written::{Off, Written};
 
-pub(crate) use words::debit_differs;
+pub(crate) use intents::name as intent_of;
+pub(crate) use words::{debit_differs, differs};
 
 /// Says what was expected and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,9 +135,8 @@ impl Model {
         // What waits for nothing else may be heard before all that was written for it is followed: a refusal after a payee's
         // notice, a debit before the lines of what was released for it are delivered.
         let known = heard.as_ref().map_or(Some(0), last_seq).is_some_and(|last| last <= self.seq);
-        let waits = |waiting: &Call| {
-            waiting.no == call && (known || waiting.span.before == waiting.span.after)
-        };
+        let waits =
+            |waiting: &Call| waiting.no == call && (known || waiting.span.before == waiting.span.after);
         match self.expected.remove(&call) {
             Some(expected) => compare(call, &expected, heard),
             // The journal's failure says nothing of the outcome.

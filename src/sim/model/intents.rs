@@ -11,7 +11,7 @@ use tallystick_core::{Amount, Decline, Refusal, Time};
 use tallystick_engine::{Answer, OpenAnswer, ReverseAnswer, SessionShown, TopUpAnswer, WithdrawAnswer};
 
 /// Names the intent of a request that is remembered for good.
-pub(super) fn name(asked: &Asked) -> Option<Name> {
+pub(crate) fn name(asked: &Asked) -> Option<Name> {
     let named = |what, on: u128, key: &Vec<u8>| Some((what, on, key.clone()));
     match asked {
         Asked::CreateAccount(new) => named("account", 0, &new.key),

@@ -113,7 +113,7 @@ pub(super) struct Line {
 }
 
 /// Names an intent that is remembered for good: what is asked, of what, and the caller's key.
-pub(super) type Name = (&'static str, u128, Key);
+pub(crate) type Name = (&'static str, u128, Key);
 
 #[derive(Debug, Clone)]
 pub(super) enum Made {

@@ -138,7 +138,7 @@ fn first<const N: usize>(fields: [(bool, &'static str); N]) -> Option<&'static s
 }
 
 /// Returns the first field in which a request under a known key differs from the one before.
-pub(super) fn differs(before: &Asked, now: &Asked) -> Option<&'static str> {
+pub(crate) fn differs(before: &Asked, now: &Asked) -> Option<&'static str> {
     match (before, now) {
         (Asked::CreateAccount(a), Asked::CreateAccount(b)) => first([
             (a.currency == b.currency, "currency"),
