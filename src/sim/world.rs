@@ -16,7 +16,7 @@ pub(crate) use starting::start_apart;
 
 use crate::{
     actor::Actor,
-    asked::{Asked, Told},
+    asked::{Asked, Heard, Told},
     audit::Auditor,
     client::Clients,
     disk::{Around, Deed, Disk, Image},
@@ -63,8 +63,17 @@ pub(crate) struct Call {
     pub(crate) client: usize,
     pub(crate) asked: Asked,
     pub(crate) ticket: Ticket<Told>,
-    /// The model was told of it.
-    pub(crate) is_modelled: bool,
+    /// The last seq drawn when it was decided. The model was told of it; `None` when it was not.
+    pub(crate) modelled_at: Option<u64>,
+}
+
+/// Is an answer that the model cannot judge yet.
+#[derive(Debug)]
+pub(crate) struct Early {
+    pub(crate) decided_at: u64,
+    pub(crate) call: CallNo,
+    pub(crate) asked: Asked,
+    pub(crate) heard: Heard,
 }
 
 /// Counts what happened.
@@ -117,6 +126,9 @@ pub(crate) struct State {
     /// Every group that was ever durable.
     pub(crate) archive: BTreeMap<u64, Arc<[u8]>>,
     pub(crate) reader: Reader,
+    /// What was heard while the journal had not come to where it was decided: an answer waits for its own shard alone, and
+    /// the model for all of them.
+    pub(crate) heard_early: Vec<Early>,
     pub(crate) failure: Option<String>,
     /// The process has died; what goes on only unwinds.
     pub(crate) is_dead: bool,
@@ -194,6 +206,7 @@ impl World {
                 mirror: Mirror::default(),
                 archive: BTreeMap::new(),
                 reader: Reader::default(),
+                heard_early: Vec::new(),
                 failure: None,
                 is_dead: false,
                 durable_before: 0,
@@ -407,6 +420,7 @@ impl World {
         if let Err(finding) = followed {
             self.wrong(finding);
         }
+        self.judge_early(last_seq);
     }
 
     /// Returns every session that is open as far as the disk knows.

@@ -101,7 +101,7 @@ impl World {
         let ticket = asked.ask(engine);
         self.st().holds = holds;
         let after = last_seq(engine);
-        let is_modelled = {
+        let modelled_at = {
             let mut state = self.st();
             state.asking = outer;
             if state.is_dead {
@@ -114,7 +114,7 @@ impl World {
                 state.model.asked(call, Span { before, after, now }, &asked);
                 state.auditor.asked(call, &asked);
             }
-            is_modelled
+            is_modelled.then_some(after)
         };
         self.must(after == before || !had_failed, || {
             format!("call #{call} drew a seq after the journal had failed")
@@ -124,7 +124,7 @@ impl World {
         });
         let (first, waits_for) = (before + 1, ticket.seq());
         self.tell(format_args!("decided #{call}: records {first} to {after}, opens at {waits_for}"));
-        self.st().calls.insert(call, Call { client, asked, ticket, is_modelled });
+        self.st().calls.insert(call, Call { client, asked, ticket, modelled_at });
         Some(call)
     }
 }

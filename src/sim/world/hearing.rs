@@ -1,9 +1,9 @@
 //! Owns: answers: looked for, heard or lost. Never: one that is not durable.
 
-use super::{Call, World};
+use super::{Call, Early, World};
 use crate::{
     asked::{Asked, Heard, Told},
-    model::CallNo,
+    model::{CallNo, Wrong},
 };
 use std::{
     pin::Pin,
@@ -88,17 +88,39 @@ impl World {
             }
         }
         let mut state = self.st();
-        let mut judged = Ok(());
-        if call.is_modelled {
-            judged = state.model.heard(number, heard).and_then(|()| state.auditor.heard(number, heard));
-        }
         state.clients.heard(call.client, number, heard);
         drop(state);
-        if let Err(wrong) = judged {
-            self.wrong(format!("#{number} {:?} heard {heard:?}: {}", call.asked, wrong.0));
+        if let Some(decided_at) = call.modelled_at {
+            let (asked, heard) = (call.asked.clone(), heard.clone());
+            let audited = self.st().auditor.heard(number, &heard);
+            self.judged(&asked, number, &heard, audited);
+            self.st().heard_early.push(Early { decided_at, call: number, asked, heard });
+            self.judge_early(followed);
         }
         if let Ok(Told::Known(known)) = heard {
             self.asks_the_index_too(&call.asked, known);
+        }
+    }
+
+    fn judged(&self, asked: &Asked, call: CallNo, heard: &Heard, judged: Result<(), Wrong>) {
+        if let Err(wrong) = judged {
+            self.wrong(format!("#{call} {asked:?} heard {heard:?}: {}", wrong.0));
+        }
+    }
+
+    /// Lets the model judge what was heard, as far as it has followed.
+    pub(super) fn judge_early(&self, followed: u64) {
+        let due = {
+            let mut state = self.st();
+            let all = std::mem::take(&mut state.heard_early);
+            let (due, later) = all.into_iter().partition(|early: &Early| early.decided_at <= followed);
+            state.heard_early = later;
+            due
+        };
+        let due: Vec<Early> = due;
+        for Early { call, asked, heard, .. } in due {
+            let judged = self.st().model.heard(call, &heard);
+            self.judged(&asked, call, &heard, judged);
         }
     }
 

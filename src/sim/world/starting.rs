@@ -223,6 +223,7 @@ impl World {
         }
         let mut state = self.st();
         let last_seq = state.mirror.seq();
+        state.heard_early.clear();
         state.mirror.starts();
         state.model.crashed(last_seq);
         state.clients.crashed();
