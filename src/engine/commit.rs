@@ -114,7 +114,7 @@ impl Committer {
         let committed_seq = match self.work.try_lock() {
             Ok(mut work) => {
                 // A failed append has been told to everyone who waits, and to `Events`.
-                let _ = self.step(&mut work);
+                let _ = self.step(&mut work, || {});
                 work.chain.last_seq()
             }
             Err(TryLockError::WouldBlock) => 0,
@@ -127,21 +127,23 @@ impl Committer {
     }
 
     /// Does a step, whoever waits. Returns whether a group became durable. *Errors*: as `step`.
-    pub(crate) fn step_alone(&self) -> Result<bool, StorageFault> {
-        Ok(self.step(&mut self.work())? == Step::Committed)
+    pub(crate) fn step_alone(&self, between: impl Fn()) -> Result<bool, StorageFault> {
+        Ok(self.step(&mut self.work(), between)? == Step::Committed)
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
         self.work.lock().unwrap_or_else(|_| stop_after_bug())
     }
 
-    /// Drains the lanes into one group, makes it durable and moves the watermark.
+    /// Drains the lanes into one group, makes it durable and moves the watermark. `between` is called before each lane is
+    /// visited, without any shard's lock.
     /// *Errors*: the disk's. The watermark has failed everyone by then, and the process must stop.
-    fn step(&self, work: &mut Work) -> Result<Step, StorageFault> {
+    fn step(&self, work: &mut Work, between: impl Fn()) -> Result<Step, StorageFault> {
         if self.watermark.has_failed() {
             return Ok(Step::Idle);
         }
         for (shard, pending) in self.shards.iter().zip(&mut work.pending) {
+            between();
             pending.take_over(&mut shard.lock().unwrap_or_else(|_| stop_after_bug()).lane);
         }
         let first_seq = work.chain.last_seq() + 1;
@@ -173,7 +175,7 @@ impl Committer {
             // ORDER: the flag is cleared before the lanes are looked at; who adds afterwards sets it and unparks us.
             self.woken.store(false, Ordering::Release);
             let last = stopping();
-            if self.step(&mut self.work())? == Step::Committed {
+            if self.step(&mut self.work(), || {})? == Step::Committed {
                 continue;
             }
             if last {

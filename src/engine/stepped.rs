@@ -32,7 +32,13 @@ impl Stepped {
     ///
     /// Called by the journal's own `append`, it would wait for itself.
     pub fn commit(&self) -> Result<bool, StorageFault> {
-        self.engine.committer.step_alone()
+        self.engine.committer.step_alone(|| {})
+    }
+
+    /// As `commit`, for whoever lets others decide while the lanes are visited one after another: `between` is called before
+    /// each. It must not commit.
+    pub fn commit_giving_way(&self, between: impl Fn()) -> Result<bool, StorageFault> {
+        self.engine.committer.step_alone(between)
     }
 
     /// Makes a checkpoint. *Errors*: the disk's, or that the journal failed. `aside` must see to it that what is waited for

@@ -56,10 +56,18 @@ impl World {
         // One that died is asked once more, so that whoever waits for it learns that it did.
         let Some(stepped) = self.st().stepped.clone() else { return };
         let holds = self.st().holds.take();
-        let done = stepped.commit();
+        let done = stepped.commit_giving_way(|| self.between_lanes());
         self.st().holds = holds;
         if let Err(fault) = done {
             self.tell(format_args!("a commit fails: {fault}"));
+        }
+    }
+
+    /// The committer goes from one lane to the next: what is decided now may be in one that it has visited.
+    fn between_lanes(&self) {
+        let is_drawn = { self.st().rng.chance(1, 6) };
+        if is_drawn {
+            self.meanwhile(Deed::Append);
         }
     }
 
