@@ -25,6 +25,10 @@ impl World {
         self.read_all();
         self.compare();
         self.replay();
+        let finished = self.st().auditor.finish();
+        if let Err(wrong) = finished {
+            self.wrong(wrong.0);
+        }
         let (on_the_way, in_transit, outgoing) = {
             let state = self.st();
             let (on_the_way, in_transit) = state.mirror.in_transit();
