@@ -9,8 +9,9 @@ use crate::{
     world::start_apart,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tallystick_core::{Record, Stamp};
 use tallystick_engine::{Aside, StartFault};
-use tallystick_journal::{GroupView, StorageFault};
+use tallystick_journal::{GroupView, GroupWriter, StorageFault, codec};
 
 /// Is some harm.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ enum Harm {
     GroupBit(u64),
     /// A group is cut short.
     GroupShort(u64),
+    /// The last group, up to which the floor reaches, is another one, and whole.
+    Forged(u64),
     /// A group in the middle is gone.
     GroupGone(u64),
     /// The journal ends earlier.
@@ -61,6 +64,13 @@ pub fn try_one(
                 *group = group.get(..left).unwrap_or_default().into();
             }
         }
+        Harm::Forged(at) => {
+            let forged = harmed.groups.get(at).and_then(|group| forged(*at, group));
+            match forged {
+                Some(forged) => drop(harmed.groups.insert(*at, forged)),
+                None => return Ok("nothing to forge".into()),
+            }
+        }
         Harm::GroupGone(at) => drop(harmed.groups.remove(at)),
         Harm::TailGone(from) => drop(harmed.groups.split_off(from)),
         Harm::Row(partition, table, slot) => flip(harmed.rows.get_mut(&(*partition, *table, *slot))),
@@ -85,9 +95,31 @@ pub fn try_one(
     }
 }
 
+/// Writes a group again whose records were asked for by somebody else.
+fn forged(at: u64, group: &[u8]) -> Option<Arc<[u8]>> {
+    let view = GroupView::parse(at, group).ok()?;
+    let mut bytes = Vec::new();
+    let encode = |_: u64, stamp: &Stamp, record: &Record<'_>| {
+        codec::encode(&Stamp { actor: stamp.actor + 1, ..*stamp }, record, &mut bytes);
+    };
+    view.records(encode).ok()?;
+    let mut writer = GroupWriter::default();
+    writer.begin(at);
+    writer.push(&bytes, view.count);
+    Some(writer.finish(view.previous).0.into())
+}
+
 fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
     let groups: Vec<u64> = image.groups.keys().copied().collect();
     let group = *rng.pick(&groups)?;
+    let last = image.groups.last_key_value().and_then(|(at, group)| GroupView::parse(*at, group).ok());
+    let is_floor =
+        |group: &GroupView<'_>| image.read_floor().is_ok_and(|floor| floor.seq == group.last_seq());
+    if let Some(group) = last.filter(is_floor)
+        && rng.chance(1, 3)
+    {
+        return Some(Harm::Forged(group.first_seq));
+    }
     Some(match rng.below(9) {
         0 | 1 => Harm::GroupBit(group),
         2 => Harm::GroupShort(group),
@@ -111,6 +143,9 @@ fn refused(harm: &Harm, fault: &StorageFault) -> Result<String, String> {
     let is_located = match (harm, fault) {
         (Harm::GroupBit(at) | Harm::GroupShort(at), StorageFault::Corrupt { place, .. }) => {
             *place == format!("journal group at seq {at}")
+        }
+        (Harm::Forged(at), StorageFault::Corrupt { place, .. }) => {
+            *place == format!("journal group at seq {at}") && says("the durable floor's")
         }
         (Harm::GroupGone(at), StorageFault::Corrupt { .. }) => {
             says("missing")

@@ -3,7 +3,7 @@
 
 use crate::asked::{Asked, Key, NewDebit, Told};
 use tallystick_core::{
-    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId,
+    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId, Time,
     account::{Account, Funding},
     partition::SessionView,
 };
@@ -27,6 +27,8 @@ pub struct KnownSession {
     pub currency: Currency,
     pub depth: u8,
     pub payees: Vec<PayeeId>,
+    pub ends_at: Time,
+    pub not_before: Time,
 }
 
 /// Is an approved debit as its client knows it.
@@ -116,8 +118,9 @@ impl Roster {
             return;
         }
         let payees = view.payees.iter().map(|(payee, _)| *payee).collect();
+        let (ends_at, not_before) = (view.bounds.ends_at, view.bounds.not_before);
         let SessionView { id, account, currency, depth, .. } = *view;
-        self.sessions.push(KnownSession { id, account, currency, depth, payees });
+        self.sessions.push(KnownSession { id, account, currency, depth, payees, ends_at, not_before });
     }
 
     fn shown(&mut self, shown: &SessionShown) {

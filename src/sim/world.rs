@@ -71,6 +71,10 @@ pub(crate) struct Call {
 #[derive(Debug)]
 pub(crate) struct Early {
     pub(crate) decided_at: u64,
+    /// Up to here the journal had come when it was heard.
+    pub(crate) heard_at: u64,
+    /// The partition that it speaks of: nothing of it may come to the disk between the two.
+    pub(crate) partition: Option<u16>,
     pub(crate) call: CallNo,
     pub(crate) asked: Asked,
     pub(crate) heard: Heard,
@@ -407,11 +411,16 @@ impl World {
     /// A group is durable: it is followed before anybody is told.
     fn durable(&self, first_seq: u64, group: &[u8]) {
         let mut state = self.st();
-        let State { mirror, model, archive, counts, .. } = &mut *state;
+        let State { mirror, model, archive, counts, heard_early, .. } = &mut *state;
         archive.insert(first_seq, group.into());
         counts.groups += 1;
         let followed = mirror.follow(first_seq, group, &mut |seq, stamp, record| {
             counts.records += 1;
+            let speaks = |early: &&Early| early.decided_at >= seq && early.partition == Some(stamp.partition);
+            if let Some(early) = heard_early.iter().find(speaks) {
+                let Early { call, asked, heard_at, .. } = early;
+                return Err(format!("#{call} {asked:?} was heard at {heard_at}, and rests on record {seq}"));
+            }
             model.record(seq, stamp, record).map_err(|wrong| wrong.0)
         });
         let last_seq = mirror.seq();

@@ -1,12 +1,27 @@
 //! Owns: `Journal` on a simulated disk. An append takes its time: others go on before it returns.
 //! Never: loses a group whose append returned `Ok`.
 
-use super::{Deed, Disk, Gate, io};
+use super::{Deed, Disk, Gate, Image, io};
 use std::{
     ops::{Bound, ControlFlow},
     sync::Arc,
 };
 use tallystick_journal::{Durability, Journal, StorageFault, TrimStep, Visit};
+
+impl Image {
+    /// Returns the first group from a place on. One that is being appended can be read before it is durable, as from a real
+    /// store: the watermark alone says how far it is.
+    fn readable(&self, from: Bound<u64>) -> Option<(u64, Arc<[u8]>)> {
+        let is_there = |seq: u64| match from {
+            Bound::Included(least) => seq >= least,
+            Bound::Excluded(last) => seq > last,
+            Bound::Unbounded => true,
+        };
+        let stored = self.groups.range((from, Bound::Unbounded)).next();
+        let stored = stored.map(|(seq, group)| (*seq, Arc::clone(group)));
+        stored.or_else(|| self.appending.clone().filter(|(seq, _)| is_there(*seq)))
+    }
+}
 
 impl Journal for Disk {
     fn append(&self, first_seq: u64, group: &[u8]) -> Result<(), StorageFault> {
@@ -44,14 +59,7 @@ impl Journal for Disk {
             self.pass(Deed::Read)?;
             self.around.meanwhile(Deed::Read);
             // The image is free while a visitor works.
-            let next = {
-                let image = self.image();
-                image
-                    .groups
-                    .range((from, Bound::Unbounded))
-                    .next()
-                    .map(|(seq, group)| (*seq, Arc::clone(group)))
-            };
+            let next = self.image().readable(from);
             let Some((seq, group)) = next else { return Ok(()) };
             if visit(seq, &group)? == ControlFlow::Break(()) {
                 return Ok(());

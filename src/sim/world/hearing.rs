@@ -2,7 +2,7 @@
 
 use super::{Call, Early, World};
 use crate::{
-    asked::{Asked, Heard, Told},
+    asked::{Asked, Heard, NewDebit, Told},
     model::{CallNo, Wrong},
 };
 use std::{
@@ -94,7 +94,9 @@ impl World {
             let (asked, heard) = (call.asked.clone(), heard.clone());
             let audited = self.st().auditor.heard(number, &heard);
             self.judged(&asked, number, &heard, audited);
-            self.st().heard_early.push(Early { decided_at, call: number, asked, heard });
+            let partition = asked.partition().filter(|_| heard.is_ok());
+            let early = Early { decided_at, heard_at: followed, partition, call: number, asked, heard };
+            self.st().heard_early.push(early);
             self.judge_early(followed);
         }
         if let Ok(Told::Known(known)) = heard {
@@ -138,6 +140,36 @@ impl World {
                 self.look_up_number(*session, *writer, *number);
             }
             _ => {}
+        }
+    }
+}
+
+impl Asked {
+    /// Returns the partition that an answer speaks of; `None` for one that speaks of several, or of none that is known.
+    fn partition(&self) -> Option<u16> {
+        match self {
+            Self::Deposit { account, .. }
+            | Self::Withdraw { account, .. }
+            | Self::Repay { account, .. }
+            | Self::SetCreditLimit { account, .. }
+            | Self::ShowAccount(account) => Some(account.partition()),
+            Self::MoveDeposit { deposit, .. } => Some(deposit.partition()),
+            Self::BlockPayee(payee) | Self::ShowPayee(payee) => Some(payee.partition()),
+            Self::OpenSession(new) => Some(new.parent.partition()),
+            Self::TopUp { session, .. }
+            | Self::Reverse { session, .. }
+            | Self::Debit(NewDebit { session, .. })
+            | Self::Position { session, .. }
+            | Self::Settle { session, .. }
+            | Self::ShowSession(session)
+            | Self::LookUpKey { session, .. }
+            | Self::LookUpNumber { session, .. } => Some(session.partition()),
+            Self::ShowSettlement(settlement) => Some(settlement.session().partition()),
+            Self::CreateAccount(_)
+            | Self::CreatePayee { .. }
+            | Self::Batch(_)
+            | Self::OpenWriter(_)
+            | Self::Totals => None,
         }
     }
 }

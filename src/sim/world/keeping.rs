@@ -6,7 +6,7 @@ use super::{Inside, State, World};
 use crate::{disk::Deed, mirror::head_bytes, time::SECOND};
 use std::{collections::BTreeMap, task::Poll, time::Duration};
 use tallystick_engine::{Aside, CheckpointSummary};
-use tallystick_journal::{JournalFailed, StorageFault, Watermark, rows};
+use tallystick_journal::{JournalFailed, StorageFault, TrimStep, Watermark, rows};
 
 /// Bounds the commits that a checkpoint waits for.
 const COMMITS_MOST: usize = 100_000;
@@ -114,12 +114,18 @@ impl World {
     /// Some of the journal goes.
     pub(super) fn trim(&self) {
         let (Some(stepped), Some(covered)) = (self.stepped(), self.st().covered) else { return };
-        match stepped.trim(&covered) {
-            Ok(step) => {
-                let first = self.st().disk.image().groups.first_key_value().map(|(seq, _)| *seq);
-                self.tell(format_args!("trimmed: {step:?}, the journal begins at {first:?}"));
+        let steps = self.st().rng.between(1, 30);
+        for _ in 0..steps {
+            match stepped.trim(&covered) {
+                Ok(step) => {
+                    let first = self.st().disk.image().groups.first_key_value().map(|(seq, _)| *seq);
+                    self.tell(format_args!("trimmed: {step:?}, the journal begins at {first:?}"));
+                    if step == TrimStep::Done || self.is_over() {
+                        return;
+                    }
+                }
+                Err(fault) => return self.may_fail("trimming", &fault),
             }
-            Err(fault) => self.may_fail("trimming", &fault),
         }
     }
 
@@ -163,7 +169,8 @@ impl World {
             return;
         }
         self.st().counts.compares += 1;
-        if let Err(finding) = self.st().same_rows() {
+        let same = self.st().same_rows();
+        if let Err(finding) = same {
             self.wrong(format!("the engine is not what its journal says: {finding}"));
         }
     }

@@ -1,6 +1,6 @@
 //! Owns: the process's life: it starts from what the disk has, dies, and comes back. Never: what the disk keeps.
 
-use super::{Inside, World};
+use super::{Inside, State, World};
 use crate::{
     damage,
     disk::{Deed, Disk, Image, Ordered},
@@ -183,10 +183,20 @@ impl World {
 
     /// The clock jumps forward.
     pub(super) fn jump(&self) {
+        let now = self.clock.ns();
         let span = {
             let mut state = self.st();
-            let most = state.settings.ttl_most_ns.saturating_mul(2);
-            state.rng.below(most)
+            let State { settings, rng, clients, .. } = &mut *state;
+            let known = rng.pick(&clients.roster.sessions);
+            let edges = known.map(|known| [known.ends_at.ns(), known.not_before.ns()]);
+            let edge = edges.and_then(|edges| rng.pick(&edges).copied()).filter(|edge| *edge > now);
+            match (rng.below(4), edge) {
+                // To the very moment, or to the one before it.
+                (0, Some(edge)) => edge - now,
+                (1, Some(edge)) => edge - now - 1,
+                (2, _) => rng.below(settings.ttl_most_ns / 20),
+                _ => rng.below(settings.ttl_most_ns.saturating_mul(2)),
+            }
         };
         self.tell(format_args!("the clock jumps by {span} ns"));
         self.clock.pass(span);
