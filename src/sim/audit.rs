@@ -24,7 +24,10 @@ use tallystick_engine::{DebitAnswer, DebitOutcome, Fault, OpenAnswer};
 
 /// Makes what is wrong of the invariant that says so.
 fn wrong<T>(invariant: &str, text: String) -> Result<T, Wrong> {
-    Err(Wrong(format!("{invariant}: {text}")))
+    let mut told = text;
+    told.insert_str(0, ": ");
+    told.insert_str(0, invariant);
+    Err(Wrong(told))
 }
 
 /// Listens at the door.

@@ -208,8 +208,8 @@ impl Model {
         if let Some((seq, _, record)) = w.peek() {
             return Err(Wrong(format!("{expected:?} was predicted; record {seq} is more: {record:?}")));
         }
-        if !call.cut && self.state.lines.iter().any(|line| !line.told) {
-            return Err(Wrong("the lines of a settlement were not delivered".into()));
+        if let Some(late) = self.state.behind().filter(|_| !call.cut) {
+            return Err(Wrong(late));
         }
         match self.early.remove(&call.no) {
             Some(heard) => return compare(call.no, &expected, &heard),

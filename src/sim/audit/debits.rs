@@ -20,7 +20,7 @@ impl Facts {
             code: decline.map(|no| no.code),
             level: decline.map(|no| no.level),
         };
-        self.add(answer.seq, heard)?;
+        self.add(answer.seq, &heard)?;
         if !answer.replayed {
             self.time_runs_on(ask.session, answer)?;
         }
@@ -35,11 +35,11 @@ impl Facts {
         {
             return wrong("I1", format!("{taken} was taken for {ask:?}"));
         }
-        self.add(outcome.seq, HeardDebit { ask: ask.clone(), taken, code: outcome.declined, level: None })
+        self.add(outcome.seq, &HeardDebit { ask: ask.clone(), taken, code: outcome.declined, level: None })
     }
 
     /// Adds a debit to what was heard, or finds it said again.
-    fn add(&mut self, seq: u64, heard: HeardDebit) -> Result<(), Wrong> {
+    fn add(&mut self, seq: u64, heard: &HeardDebit) -> Result<(), Wrong> {
         self.last_seq = self.last_seq.max(seq);
         let session = heard.ask.session;
         match self.debits.get_mut(&seq) {

@@ -6,7 +6,7 @@ use super::{
     wrong,
 };
 use crate::model::Wrong;
-use tallystick_core::{PayeeId, SessionId};
+use tallystick_core::{Amount, PayeeId, SessionId};
 
 impl Facts {
     /// Returns the greatest that a session's cap may be, whatever became of top-ups that nobody heard of.
@@ -39,7 +39,7 @@ impl Facts {
         let payees: std::collections::BTreeSet<PayeeId> = paid.collect();
         for payee in payees {
             let own = seen.caps.get(&payee).copied();
-            let Some(cap) = own.or(seen.default_cap.get().map(|cap| cap.nanos())) else { continue };
+            let Some(cap) = own.or(seen.default_cap.get().map(Amount::nanos)) else { continue };
             let got = self.spent_at_least(id, Some(payee));
             if got > u128::from(cap) {
                 return wrong("I1", format!("{payee} got {got} in {id}, where its cap is {cap}"));

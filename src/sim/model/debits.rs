@@ -121,16 +121,15 @@ impl State {
         let again = |decline: Decline| Decline { next: Next::NewKey, ..decline };
         let taken = before.map_or(0, |debit| debit.taken);
         let decline = before.and_then(|debit| debit.decline).map(again);
-        self.answer(ask, (seq, at), taken, (decline, None), true)
+        self.answer(ask, (seq, at), (taken, true), (decline, None))
     }
 
     fn answer(
         &self,
         ask: &NewDebit,
         (seq, at): (u64, Time),
-        taken: u64,
+        (taken, replayed): (u64, bool),
         (decline, no): (Option<Decline>, Option<No>),
-        replayed: bool,
     ) -> DebitAnswer {
         let left = self.left_after(ask.session, ask.payee);
         DebitAnswer {
@@ -200,7 +199,7 @@ impl State {
         self.add_debit(ask, took.seq, taken, no);
         match self.overspent(ask.session) {
             Some(where_) if taken > 0 => wrong(format!("record {}: {where_}", took.seq)),
-            _ => Ok(self.answer(ask, (took.seq, took.at), taken, (no.map(|no| no.decline), no), false)),
+            _ => Ok(self.answer(ask, (took.seq, took.at), (taken, false), (no.map(|no| no.decline), no))),
         }
     }
 

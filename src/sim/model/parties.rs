@@ -107,6 +107,17 @@ impl State {
         Ok(())
     }
 
+    /// Says what one partition has decided and another has not been told, which no call may leave behind, and a start mends.
+    pub(super) fn behind(&self) -> Option<String> {
+        let older = self.notices.iter().find(|((_, id), notice)| {
+            self.payees.get(id).is_some_and(|payee| payee.version > notice.version)
+        });
+        let line = self.lines.iter().find(|line| !line.told);
+        let older = older
+            .map(|((partition, id), _)| format!("partition {partition} was not told that {id} is blocked"));
+        older.or(line.map(|line| format!("a settlement's line was not delivered: {line:?}")))
+    }
+
     /// Makes a partition know a payee: its home takes note first. *Errors*: `UnknownPayee`.
     pub(super) fn tell(
         &mut self,

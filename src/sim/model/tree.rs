@@ -1,7 +1,7 @@
 //! Owns: what envelopes have used and have left, in the design's own words: summed anew over the tree, debit by debit.
 //! Never: changes anything.
 
-use super::state::{Session, State};
+use super::state::{Debit, Session, State};
 use tallystick_core::{AccountId, Amount, EnvelopeId, PayeeId, SessionId, Time, deposit::DepositState};
 
 /// Says how sessions whose end has come are taken: as they are, or as if they had been settled at that instant, since what
@@ -44,7 +44,7 @@ impl State {
     }
 
     pub(super) fn spent_on(&self, session: &Session) -> u128 {
-        session.debits.iter().filter_map(|seq| self.debits.get(seq)).map(|debit| debit.net()).sum()
+        session.debits.iter().filter_map(|seq| self.debits.get(seq)).map(Debit::net).sum()
     }
 
     /// Returns what was spent on a session and everything that ever stood under it.
@@ -61,7 +61,7 @@ impl State {
 
     pub(super) fn got_on(&self, session: &Session, payee: PayeeId) -> u128 {
         let debits = session.debits.iter().filter_map(|seq| self.debits.get(seq));
-        debits.filter(|debit| debit.asked.payee == payee).map(|debit| debit.net()).sum()
+        debits.filter(|debit| debit.asked.payee == payee).map(Debit::net).sum()
     }
 
     /// A child that is open and reserved takes its cap; one that is open and shared takes what it used; a settled one, what

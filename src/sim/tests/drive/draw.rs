@@ -326,10 +326,10 @@ impl Known {
     /// Learns from an answer what exists.
     pub(crate) fn learn(&mut self, asked: &Asked, heard: &Heard) {
         match (asked, heard) {
-            (Asked::CreateAccount(new), Ok(Told::Account(answer))) => {
-                if !self.accounts.iter().any(|(id, _)| *id == answer.value.id) {
-                    self.accounts.push((answer.value.id, new.currency));
-                }
+            (Asked::CreateAccount(new), Ok(Told::Account(answer)))
+                if !self.accounts.iter().any(|(id, _)| *id == answer.value.id) =>
+            {
+                self.accounts.push((answer.value.id, new.currency));
             }
             (_, Ok(Told::Payee(answer))) if !self.payees.contains(&answer.value.id) => {
                 self.payees.push(answer.value.id);

@@ -223,7 +223,7 @@ impl Driver {
             match Pin::new(&mut one.ticket).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(heard) => {
                     self.follow()?;
-                    self.hear(one.no, &one.asked, heard)?;
+                    self.hear(one.no, &one.asked, &heard)?;
                 }
                 Poll::Pending => still.push(one),
             }
@@ -232,14 +232,14 @@ impl Driver {
         self.follow()
     }
 
-    fn hear(&mut self, no: CallNo, asked: &Asked, heard: Heard) -> Result<(), Wrong> {
-        let name = draw::outcome(asked, &heard);
+    fn hear(&mut self, no: CallNo, asked: &Asked, heard: &Heard) -> Result<(), Wrong> {
+        let name = draw::outcome(asked, heard);
         *self.heard.entry(name).or_insert(0) += 1;
         assert!(!matches!(heard, Err(Fault::JournalFailed | Fault::Storage(_))), "{heard:?}");
         let with = |wrong: Wrong| Wrong(format!("{asked:?}\n{wrong}"));
-        self.model.heard(no, &heard).map_err(with)?;
-        self.auditor.heard(no, &heard).map_err(with)?;
-        self.known.learn(asked, &heard);
+        self.model.heard(no, heard).map_err(with)?;
+        self.auditor.heard(no, heard).map_err(with)?;
+        self.known.learn(asked, heard);
         Ok(())
     }
 
