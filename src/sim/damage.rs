@@ -20,7 +20,7 @@ enum Harm {
     GroupBit(u64),
     /// A group is cut short.
     GroupShort(u64),
-    /// The last group, up to which the floor reaches, is another one, and whole.
+    /// The group to which the floor reaches is another one, and whole; what came after it is gone.
     Forged(u64),
     /// A group in the middle is gone.
     GroupGone(u64),
@@ -67,7 +67,10 @@ pub fn try_one(
         Harm::Forged(at) => {
             let forged = harmed.groups.get(at).and_then(|group| forged(*at, group));
             match forged {
-                Some(forged) => drop(harmed.groups.insert(*at, forged)),
+                Some(forged) => {
+                    harmed.groups.split_off(at);
+                    harmed.groups.insert(*at, forged);
+                }
                 None => return Ok("nothing to forge".into()),
             }
         }
@@ -112,13 +115,10 @@ fn forged(at: u64, group: &[u8]) -> Option<Arc<[u8]>> {
 fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
     let groups: Vec<u64> = image.groups.keys().copied().collect();
     let group = *rng.pick(&groups)?;
-    let last = image.groups.last_key_value().and_then(|(at, group)| GroupView::parse(*at, group).ok());
-    let is_floor =
-        |group: &GroupView<'_>| image.read_floor().is_ok_and(|floor| floor.seq == group.last_seq());
-    if let Some(group) = last.filter(is_floor)
-        && rng.chance(1, 3)
-    {
-        return Some(Harm::Forged(group.first_seq));
+    if rng.chance(1, 8) {
+        let floor = image.read_floor().ok()?.seq;
+        let (at, _) = image.groups.range(..=floor).next_back()?;
+        return Some(Harm::Forged(*at));
     }
     Some(match rng.below(9) {
         0 | 1 => Harm::GroupBit(group),
