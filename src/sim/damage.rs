@@ -148,8 +148,10 @@ fn refused(harm: &Harm, fault: &StorageFault) -> Result<String, String> {
             *place == format!("journal group at seq {at}") && says("the durable floor's")
         }
         (Harm::GroupGone(at), StorageFault::Corrupt { .. }) => {
-            says("missing")
-                && (says(&format!("records {at} ")) || says("ends at") || says("at its beginning"))
+            // Where the first group to be read is the one that is gone, it is the floor that is not found.
+            says("no group ends at")
+                || says("missing")
+                    && (says(&format!("records {at} ")) || says("ends at") || says("at its beginning"))
         }
         (Harm::TailGone(_), StorageFault::Corrupt { .. }) => says("missing") || says("durable"),
         (Harm::Row(partition, table, slot), StorageFault::Corrupt { place, .. }) => {

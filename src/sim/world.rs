@@ -22,7 +22,7 @@ use crate::{
     disk::{Around, Deed, Disk, Image},
     log::{Log, Trace},
     mirror::Mirror,
-    model::{CallNo, Model},
+    model::{CallNo, Model, Span},
     rng::Rng,
     settings::{Faults, Settings},
     time::{MORNING, SECOND, SimClock, SimIds},
@@ -63,14 +63,14 @@ pub(crate) struct Call {
     pub(crate) client: usize,
     pub(crate) asked: Asked,
     pub(crate) ticket: Ticket<Told>,
-    /// The last seq drawn when it was decided. The model was told of it; `None` when it was not.
-    pub(crate) modelled_at: Option<u64>,
+    /// When it was decided. The model was told of it; `None` when it was not.
+    pub(crate) modelled: Option<Span>,
 }
 
 /// Is an answer that the model cannot judge yet.
 #[derive(Debug)]
 pub(crate) struct Early {
-    pub(crate) decided_at: u64,
+    pub(crate) decided: Span,
     /// Up to here the journal had come when it was heard.
     pub(crate) heard_at: u64,
     /// The partition that it speaks of: nothing of it may come to the disk between the two.
@@ -416,7 +416,8 @@ impl World {
         counts.groups += 1;
         let followed = mirror.follow(first_seq, group, &mut |seq, stamp, record| {
             counts.records += 1;
-            let speaks = |early: &&Early| early.decided_at >= seq && early.partition == Some(stamp.partition);
+            let speaks =
+                |early: &&Early| early.decided.before >= seq && early.partition == Some(stamp.partition);
             if let Some(early) = heard_early.iter().find(speaks) {
                 let Early { call, asked, heard_at, .. } = early;
                 return Err(format!("#{call} {asked:?} was heard at {heard_at}, and rests on record {seq}"));

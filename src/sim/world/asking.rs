@@ -101,7 +101,8 @@ impl World {
         let ticket = asked.ask(engine);
         self.st().holds = holds;
         let after = last_seq(engine);
-        let modelled_at = {
+        let span = Span { before, after, now };
+        let modelled = {
             let mut state = self.st();
             state.asking = outer;
             if state.is_dead {
@@ -111,10 +112,10 @@ impl World {
             let was_stopped = after == before && state.disk.failed_finds() > finds;
             let is_modelled = !engine.has_failed() && !was_stopped;
             if is_modelled {
-                state.model.asked(call, Span { before, after, now }, &asked);
+                state.model.asked(call, span, &asked);
                 state.auditor.asked(call, &asked);
             }
-            is_modelled.then_some(after)
+            is_modelled.then_some(span)
         };
         self.must(after == before || !had_failed, || {
             format!("call #{call} drew a seq after the journal had failed")
@@ -124,7 +125,7 @@ impl World {
         });
         let (first, waits_for) = (before + 1, ticket.seq());
         self.tell(format_args!("decided #{call}: records {first} to {after}, opens at {waits_for}"));
-        self.st().calls.insert(call, Call { client, asked, ticket, modelled_at });
+        self.st().calls.insert(call, Call { client, asked, ticket, modelled });
         Some(call)
     }
 }

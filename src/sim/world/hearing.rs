@@ -90,12 +90,12 @@ impl World {
         let mut state = self.st();
         state.clients.heard(call.client, number, heard);
         drop(state);
-        if let Some(decided_at) = call.modelled_at {
+        if let Some(decided) = call.modelled {
             let (asked, heard) = (call.asked.clone(), heard.clone());
             let audited = self.st().auditor.heard(number, &heard);
             self.judged(&asked, number, &heard, audited);
             let partition = asked.partition().filter(|_| heard.is_ok());
-            let early = Early { decided_at, heard_at: followed, partition, call: number, asked, heard };
+            let early = Early { decided, heard_at: followed, partition, call: number, asked, heard };
             self.st().heard_early.push(early);
             self.judge_early(followed);
         }
@@ -115,7 +115,7 @@ impl World {
         let due = {
             let mut state = self.st();
             let all = std::mem::take(&mut state.heard_early);
-            let (due, later) = all.into_iter().partition(|early: &Early| early.decided_at <= followed);
+            let (due, later) = all.into_iter().partition(|early: &Early| early.decided.after <= followed);
             state.heard_early = later;
             due
         };
