@@ -15,11 +15,18 @@ DEMO_ARGS ?=
 KILL_ROUNDS ?= 200
 DAMAGE_ROUNDS ?= 5
 DAMAGE_SEED ?= 1
+DRILL_DEBITS ?= 100000
+FLOOD_CONNECTIONS ?= 10000
+ITERATIONS ?= 400
+SEEDS ?= 1000
+SIM_ARGS ?=
+PLANTED ?=
+TIME ?= 60
 LOAD_ARGS ?=
 BENCH_ARGS ?=
 COMPARE_ARGS ?=
 
-.PHONY: help demo test kill-test damage load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test sim sim-planted shuttle fuzz kill-test damage flood restore-drill load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -34,8 +41,26 @@ demo: setup ## build, start a server, pay through it, print the report; TRACE=fi
 	fi; \
 	exec cargo run $(PROFILE) -p tallystick-server --bin tallystick -- demo "$${args[@]}" $(DEMO_ARGS)
 
-test: setup ## run every test of the workspace
+test: setup ## run every test of the workspace, and read every kept input of the fuzzers
 	cargo test $(PROFILE) --workspace
+	.ci/fuzz --replay
+
+sim: setup ## live SEEDS fresh seeds of the simulated world, or SEED=n exactly as it always is; SIM_ARGS="--trace" tells each event
+	cargo build $(PROFILE) -p tallystick-sim
+	TALLYSTICK_REVISION="$$(git describe --always --dirty 2>/dev/null || echo unknown)" \
+	    $(CARGO_TARGET_DIR)/release/tallystick-sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs 2) $(SIM_ARGS)
+
+sim-planted: setup ## plant one bug after another, or those named in PLANTED, and see how many seeds it takes to be found; figures in target/report/planted.json
+	src/sim/planted/run $(PLANTED)
+
+shuttle: setup ## run engine, projection and watermark under ITERATIONS schedules of each kind
+	ITERATIONS=$(ITERATIONS) RUSTFLAGS="--cfg shuttle" CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/shuttle \
+	    cargo test $(PROFILE) -p tallystick-journal -p tallystick-engine -p tallystick-projection \
+	    --test wakes_whoever_waits_under_any_schedule --test holds_under_any_schedule --test follows_under_any_schedule \
+	    -- --nocapture --test-threads 1
+
+fuzz: setup ## let libFuzzer loose on every reader of bytes, TIME seconds each; figures in target/report/fuzz.json
+	.ci/fuzz $(TIME)
 
 kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
 	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) --workspace --test survives_kill_nine -- --nocapture
@@ -44,6 +69,14 @@ damage: setup ## damage each kind of file of a data folder in each way, DAMAGE_R
 	@mkdir -p target/report
 	DAMAGE_ROUNDS=$(DAMAGE_ROUNDS) DAMAGE_SEED=$(DAMAGE_SEED) DAMAGE_REPORT=$(CURDIR)/target/report/damage.json \
 	    cargo test $(PROFILE) --workspace --test finds_damage_anywhere -- --nocapture
+
+flood: setup ## flood a server with FLOOD_CONNECTIONS hostile connections of each kind; figures in target/report/flood.json
+	@mkdir -p target/report
+	FLOOD_CONNECTIONS=$(FLOOD_CONNECTIONS) FLOOD_SECONDS=3 FLOOD_REPORT=$(CURDIR)/target/report/flood.json \
+	    cargo test $(PROFILE) --workspace --test serves_others_through_a_flood -- --nocapture
+
+restore-drill: setup ## back a server up under load, kill it, put it back, print each step; DRILL_DEBITS debits between steps
+	DRILL_DEBITS=$(DRILL_DEBITS) cargo test $(PROFILE) --workspace --test restores_what_was_acknowledged -- --nocapture --test-threads 1
 
 load: load-build ## run the standard loads, closed and open loops, against a server of its own, audited; figures in target/report/load.json; LOAD_ARGS="..." goes to the suite
 	loadtest/with-server $(CARGO_TARGET_DIR)/release/tallystick-loadtest suite $(LOAD_ARGS)
@@ -86,9 +119,11 @@ lint: format table clippy deny docs alone ## format, dependency table, clippy, l
 
 format: setup-lint ## check the formatting
 	cargo fmt --all --check
+	cargo fmt --manifest-path src/fuzz/Cargo.toml --check
 
 clippy: setup-lint ## run clippy, warnings are errors
 	cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings
+	cargo clippy $(PROFILE) --manifest-path src/fuzz/Cargo.toml --all-targets -- -D warnings
 
 deny: setup-lint ## check licences, sources and duplicate versions
 	cargo deny --locked --workspace check bans licenses sources
