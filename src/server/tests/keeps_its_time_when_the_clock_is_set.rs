@@ -1,7 +1,7 @@
 //! Owns: that setting the wall clock moves no decision: what has expired stays expired over a restart with a clock that was
 //! set back, and a clock that is set while the server runs expires nothing and brings nothing back.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a function of a test is no `#[test]` to clippy")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a function of a test is no `#[test]` to clippy")]
 
 mod support;
 mod unsynced;

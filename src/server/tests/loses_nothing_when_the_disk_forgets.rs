@@ -4,7 +4,7 @@
 //!
 //! `POWER_ROUNDS` says how many cuts, `POWER_SEED` repeats the dice (not the interleavings, which are the machine's).
 #![cfg(target_os = "linux")]
-#![allow(clippy::print_stdout, reason = "a test that prints its report")]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a test that prints its report")]
 
 mod kill;
 mod support;

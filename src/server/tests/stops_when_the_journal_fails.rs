@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     reason = "a function of a test is no `#[test]` to clippy"
 )]

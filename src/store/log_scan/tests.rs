@@ -254,9 +254,12 @@ fn takes_every_torn_write_to_a_growing_file_for_a_torn_tail() {
         let sectors: Vec<usize> = (end - end % 512..log.bytes.len()).step_by(512).collect();
         for seed in 1..400_u64 {
             let mut torn = log.bytes.clone();
-            let lost =
-                |nth: &usize| seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(*nth as u32) & 1 == 1;
-            for (_, from) in sectors.iter().enumerate().filter(|(nth, _)| lost(nth)) {
+            let mut dice = seed;
+            for from in &sectors {
+                dice = dice.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(1);
+                if dice >> 63 == 0 {
+                    continue;
+                }
                 torn[end.max(*from)..log.bytes.len().min(from + 512)].fill(0);
             }
             if torn == log.bytes {

@@ -103,7 +103,7 @@ impl Rounds<'_> {
         if round == 0 {
             set_up(&channel, self.book, dice).await;
         }
-        if round % LASTING_ROUNDS == 0 {
+        if round.is_multiple_of(LASTING_ROUNDS) {
             change_lasting(&channel, self.book, dice).await;
         }
         compare(&channel, self.book, dice).await;
