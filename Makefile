@@ -18,6 +18,8 @@ DAMAGE_SEED ?= 1
 DRILL_DEBITS ?= 100000
 FLOOD_CONNECTIONS ?= 10000
 ITERATIONS ?= 400
+POWER_ROUNDS ?= 100
+POWER_STEPS ?= 60
 SEEDS ?= 1000
 SIM_ARGS ?=
 PLANTED ?=
@@ -26,7 +28,7 @@ LOAD_ARGS ?=
 BENCH_ARGS ?=
 COMPARE_ARGS ?=
 
-.PHONY: help demo test sim sim-planted shuttle fuzz kill-test damage flood restore-drill load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
+.PHONY: help demo test sim sim-planted shuttle fuzz kill-test power-test damage flood restore-drill load ghz load-build bench bench-quick growth scaling compare bench-build lint bench-check setup setup-lint format clippy deny docs table alone
 .DEFAULT_GOAL := help
 
 help: ## print this list
@@ -64,6 +66,10 @@ fuzz: setup ## let libFuzzer loose on every reader of bytes, TIME seconds each; 
 
 kill-test: setup ## kill -9 a server under load KILL_ROUNDS times on one data folder, compare both halves of the tally each time
 	KILL_ROUNDS=$(KILL_ROUNDS) cargo test $(PROFILE) --workspace --test survives_kill_nine -- --nocapture
+
+power-test: setup ## cut the power under a server POWER_ROUNDS times and at POWER_STEPS steps of its life; TALLYSTICK_BIN=/path runs another build
+	POWER_ROUNDS=$(POWER_ROUNDS) POWER_STEPS=$(POWER_STEPS) cargo test $(PROFILE) --workspace --test loses_nothing_when_the_disk_forgets \
+	    --test survives_a_power_cut_at_every_step --test finds_debits_after_a_power_cut -- --nocapture --test-threads 1
 
 damage: setup ## damage each kind of file of a data folder in each way, DAMAGE_ROUNDS times, and start a server on it; figures in target/report/damage.json
 	@mkdir -p target/report
