@@ -22,6 +22,8 @@ enum Harm {
     GroupShort(u64),
     /// The group to which the floor reaches is another one, and whole; what came after it is gone.
     Forged(u64),
+    /// A group before the last is another one, and whole.
+    Replaced(u64),
     /// A group in the middle is gone.
     GroupGone(u64),
     /// The journal ends earlier.
@@ -74,6 +76,10 @@ pub fn try_one(
                 None => return Ok("nothing to forge".into()),
             }
         }
+        Harm::Replaced(at) => {
+            let other = harmed.groups.get(at).and_then(|group| forged(*at, group));
+            other.into_iter().for_each(|other| drop(harmed.groups.insert(*at, other)));
+        }
         Harm::GroupGone(at) => drop(harmed.groups.remove(at)),
         Harm::TailGone(from) => drop(harmed.groups.split_off(from)),
         Harm::Row(partition, table, slot) => flip(harmed.rows.get_mut(&(*partition, *table, *slot))),
@@ -120,7 +126,9 @@ fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
         let (at, _) = image.groups.range(..=floor).next_back()?;
         return Some(Harm::Forged(*at));
     }
-    Some(match rng.below(9) {
+    // The last one, beyond the floor, cannot be told from what a crash may leave.
+    let is_last = groups.last() == Some(&group);
+    Some(match rng.below(if is_last { 9 } else { 11 }) {
         0 | 1 => Harm::GroupBit(group),
         2 => Harm::GroupShort(group),
         3 => Harm::GroupGone(group),
@@ -132,6 +140,7 @@ fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
         }
         6 => Harm::Head(*rng.pick(&image.heads.keys().copied().collect::<Vec<_>>())?),
         7 => Harm::Floor,
+        9 | 10 => Harm::Replaced(group),
         _ => Harm::Unread(if rng.chance(1, 2) { Deed::Read } else { Deed::Load }, rng.below(30)),
     })
 }
@@ -146,6 +155,10 @@ fn refused(harm: &Harm, fault: &StorageFault) -> Result<String, String> {
         }
         (Harm::Forged(at), StorageFault::Corrupt { place, .. }) => {
             *place == format!("journal group at seq {at}") && says("the durable floor's")
+        }
+        (Harm::Replaced(_), StorageFault::Corrupt { place, .. }) => {
+            place.starts_with("journal group at seq ")
+                && (says("but the group before is") || says("the durable floor's"))
         }
         (Harm::GroupGone(at), StorageFault::Corrupt { .. }) => {
             // Where the first group to be read is the one that is gone, it is the floor that is not found.

@@ -9,7 +9,7 @@ use crate::{
 };
 use tallystick_core::{
     AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Span, WriterId, id::Place,
-    writer::Numbered,
+    session::Mode, writer::Numbered,
 };
 
 /// Makes one; `None` when there is nothing to lie about yet.
@@ -118,7 +118,14 @@ fn repeated(clients: &mut Clients, client: usize) -> Option<Asked> {
             Asked::Deposit { amount, .. } | Asked::Withdraw { amount, .. } | Asked::Repay { amount, .. } => {
                 *amount = Amount::from_nanos(amount.nanos().saturating_add(1));
             }
-            Asked::OpenSession(open) => open.cap = Amount::from_nanos(open.cap.nanos() / 2 + 1),
+            Asked::OpenSession(open) => match clients.rng.below(4) {
+                0 => open.cap = Amount::from_nanos(open.cap.nanos() / 2 + 1),
+                1 => open.ttl = Span::from_ns(open.ttl.ns() / 2 + 1),
+                2 => open.reference.push('x'),
+                _ => {
+                    open.mode = if open.mode == Mode::Shared { Mode::Reserved } else { Mode::Shared };
+                }
+            },
             Asked::CreatePayee { name, .. } => *name = "another".into(),
             _ => {}
         }

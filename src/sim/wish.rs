@@ -89,7 +89,7 @@ impl Wish {
             Self::Withdraw => 15,
             Self::Repay | Self::Limit => when(features.credit, 20),
             Self::Payee => 30,
-            Self::Block => when(features.blocks, 3),
+            Self::Block => when(features.blocks, 8),
             Self::Open => 120,
             Self::TopUp => when(features.top_ups, 25),
             Self::Reverse => when(features.reversals, 40),
