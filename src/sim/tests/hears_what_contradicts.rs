@@ -109,7 +109,8 @@ fn one_key_has_one_answer() {
     let (one, other) = (debit("a", 5), debit("a", 6));
     let first = || paid(one.clone(), approved(&one, 10));
     assert!(says(vec![first(), paid(one.clone(), approved(&one, 11))]).starts_with("I3"));
-    let again = DebitAnswer { replayed: true, taken: nanos(4), ..approved(&one, 10) };
+    let no = Some(Decline { code: DeclineCode::Cap, level: Level::Session, next: Next::NewKey });
+    let again = DebitAnswer { replayed: true, taken: nanos(0), decline: no, ..approved(&one, 10) };
     assert!(says(vec![first(), paid(one.clone(), again)]).starts_with("I3"));
     let refused = |field| (Asked::Debit(other.clone()), Err(Fault::Refused(Refusal::KeyReused { field })));
     assert_eq!(says(vec![first(), refused("amount_nanos")]), "nothing");
