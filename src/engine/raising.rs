@@ -43,6 +43,10 @@ impl Engine {
         let partition = command.session.partition();
         let done = match self.keyed(partition, command, |p, filed, _| decide::reverse(p, command, filed)) {
             Ok(done) => done,
+            // Whom this partition was never told of, it never paid.
+            Err((Fault::Refused(Refusal::PayeeNotHere), seq)) => {
+                return self.ticket(seq, Err(Refusal::UnknownDebit.into()));
+            }
             Err((Fault::Refused(Refusal::UnknownSession), seq)) => {
                 return self.retired_or_unknown(command.session, seq);
             }

@@ -220,7 +220,7 @@ fn what_was_reversed_can_be_spent_again_at_every_level_and_is_not_settled() {
     let leaf = world.open(&leaf);
     let taken = world.debit(leaf, payee, 60, "k1");
     assert_eq!(code(&world.debit(leaf, payee, 1, "k2")), Some(DeclineCode::PayeeCap));
-    let reverse = |key: &'static [u8], amount| {
+    let of = |payee, key: &'static [u8], amount| {
         let taken_back = Reverse {
             session: leaf,
             key,
@@ -231,6 +231,9 @@ fn what_was_reversed_can_be_spent_again_at_every_level_and_is_not_settled() {
         };
         world.engine().reverse(&taken_back).wait()
     };
+    let reverse = |key, amount| of(payee, key, amount);
+    // This partition was never told of it, so it never paid it; what it is told otherwise is nobody else's to hear.
+    assert_eq!(refused(of(world.payee("stranger"), b"r0", 1)), Refusal::UnknownDebit);
     assert_eq!(reverse(b"r1", 25).unwrap().value.reversed, nanos(25));
     assert!(reverse(b"r1", 25).unwrap().replayed);
     assert!(matches!(refused(reverse(b"r2", 36)), Refusal::Malformed { field: "amount_nanos", .. }));
