@@ -22,7 +22,7 @@ enum Harm {
     GroupShort(u64),
     /// The group to which the floor reaches is another one, and whole; what came after it is gone.
     Forged(u64),
-    /// A group before the last is another one, and whole.
+    /// A group between the floor and the last one is another one, and whole.
     Replaced(u64),
     /// A group in the middle is gone.
     GroupGone(u64),
@@ -126,9 +126,10 @@ fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
         let (at, _) = image.groups.range(..=floor).next_back()?;
         return Some(Harm::Forged(*at));
     }
-    // The last one, beyond the floor, cannot be told from what a crash may leave.
-    let is_last = groups.last() == Some(&group);
-    Some(match rng.below(if is_last { 9 } else { 11 }) {
+    // What lies beyond the floor is always read; of the last group there, nothing tells another from what a crash may leave.
+    let floor = image.read_floor().map_or(u64::MAX, |floor| floor.seq);
+    let is_between = group > floor && groups.last() != Some(&group);
+    Some(match rng.below(if is_between { 14 } else { 9 }) {
         0 | 1 => Harm::GroupBit(group),
         2 => Harm::GroupShort(group),
         3 => Harm::GroupGone(group),
@@ -140,7 +141,7 @@ fn draw(image: &Image, rng: &mut Rng) -> Option<Harm> {
         }
         6 => Harm::Head(*rng.pick(&image.heads.keys().copied().collect::<Vec<_>>())?),
         7 => Harm::Floor,
-        9 | 10 => Harm::Replaced(group),
+        9.. => Harm::Replaced(group),
         _ => Harm::Unread(if rng.chance(1, 2) { Deed::Read } else { Deed::Load }, rng.below(30)),
     })
 }
@@ -208,6 +209,9 @@ fn came_back(
         Harm::TailGone(from) | Harm::GroupGone(from) => Some(*from),
         _ => None,
     };
+    if matches!(harm, Harm::Replaced(_)) {
+        return Err(format!("{harm:?}: it was read, in silence"));
+    }
     let is_tail =
         gone.is_some_and(|from| matches!(harm, Harm::TailGone(_)) || last.is_some_and(|(at, _)| *at == from));
     if is_tail {

@@ -46,6 +46,30 @@ impl World {
         };
         if ends {
             self.restart();
+            self.ask_again();
+        }
+    }
+
+    /// After a start, somebody asks again for all that clients know of: it is still there, whatever a crash took.
+    fn ask_again(&self) {
+        let shows: Vec<Asked> = {
+            let mut state = self.st();
+            if !state.rng.chance(1, 2) {
+                return;
+            }
+            let roster = &state.clients.roster;
+            let sessions = roster.sessions.iter().map(|known| Asked::ShowSession(known.id));
+            let accounts = roster.accounts.iter().map(|known| Asked::ShowAccount(known.id));
+            let payees = roster.payees.iter().map(|id| Asked::ShowPayee(*id));
+            let settlements = roster.settlements.iter().map(|id| Asked::ShowSettlement(*id));
+            sessions.chain(accounts).chain(payees).chain(settlements).collect()
+        };
+        for asked in shows {
+            let at = self.intend(0, Intent::new(asked));
+            match self.send(0, at) {
+                Some(call) => drop(self.poll(call)),
+                None => return,
+            }
         }
     }
 
