@@ -4,7 +4,7 @@
 
 mod framing;
 
-use crate::{Gate, Meter, status};
+use crate::{Gate, Limits, Meter, status};
 use framing::Framing;
 use http_body::{Frame, SizeHint};
 use std::{
@@ -35,14 +35,19 @@ pub(crate) struct Arrivals(Arc<Bounds>);
 struct Bounds {
     held: Arc<AtomicUsize>,
     bytes_max: usize,
+    /// The decoder refuses a longer one as soon as it says how long it is, and makes no room for it.
+    message_bytes_max: usize,
     timeout: Duration,
     meter: Arc<dyn Meter>,
 }
 
 impl Arrivals {
-    pub(crate) fn new(gate: &Gate, timeout: Duration, meter: Arc<dyn Meter>) -> Self {
+    pub(crate) fn new(gate: &Gate, limits: &Limits, meter: Arc<dyn Meter>) -> Self {
         let (held, bytes_max) = (Arc::clone(&gate.arriving), gate.arriving_bytes_max);
-        Self(Arc::new(Bounds { held, bytes_max, timeout, meter }))
+        // The decoder does not count the head.
+        let message_bytes_max = limits.message_bytes_max.saturating_add(framing::HEAD_BYTES);
+        let timeout = limits.arrival_timeout;
+        Self(Arc::new(Bounds { held, bytes_max, message_bytes_max, timeout, meter }))
     }
 }
 
@@ -89,7 +94,8 @@ impl Arriving {
 
     /// Counts what is held, while it waits or is long. *Errors*: `RESOURCE_EXHAUSTED`.
     fn hold(&mut self) -> Result<(), Status> {
-        let bytes = Some(self.framing.bytes_held()).filter(|bytes| *bytes > FREE_BYTES).unwrap_or(0);
+        let counted = FREE_BYTES + 1..=self.arrivals.0.message_bytes_max;
+        let bytes = Some(self.framing.bytes_held()).filter(|bytes| counted.contains(bytes)).unwrap_or(0);
         let all = &self.arrivals.0.held;
         if bytes > self.held {
             let more = bytes - self.held;

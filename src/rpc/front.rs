@@ -60,7 +60,7 @@ impl Hall {
         let patience = Patience { calm: limits.stall_timeout, pressed: limits.stall_timeout_pressed };
         Self {
             calls: gate.calls.clone(),
-            arrivals: Arrivals::new(gate, limits.arrival_timeout, Arc::clone(meter)),
+            arrivals: Arrivals::new(gate, &limits, Arc::clone(meter)),
             watch: Watch::start(patience, gate.clone(), Arc::clone(meter)),
             meter: Arc::clone(meter),
         }

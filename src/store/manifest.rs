@@ -25,7 +25,8 @@ pub(crate) fn check(folder: &Path) -> Result<(), StorageFault> {
     let needed = log_scan::payloads(&bytes).iter().filter_map(|edit| log_number(edit)).max();
     let newest = log_scan::newest(folder)?;
     match needed {
-        Some(needed) if newest.is_none_or(|newest| newest < needed) => {
+        // A list that was just begun notes none.
+        Some(needed @ 1..) if newest.is_none_or(|newest| newest < needed) => {
             let finding = format!("expected a log with the number {needed} or a later one, found none");
             Err(StorageFault::Corrupt { place: folder.display().to_string(), finding })
         }

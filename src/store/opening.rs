@@ -115,7 +115,8 @@ fn keep(root: &Path) -> io::Result<()> {
 fn put_back(root: &Path) -> io::Result<()> {
     for instance in INSTANCES {
         let (kept, folder) = (root.join(KEPT).join(instance), root.join(instance));
-        if kept.is_dir() {
+        // Without this file there was nothing that RocksDB could have changed.
+        if kept.join("CURRENT").exists() {
             put_back_files(&kept, &folder)?;
         }
     }

@@ -2,7 +2,7 @@
 //! Never: whether they are right; the decoder finds that out.
 
 /// Is what gRPC puts before each message: a flag, and the length in four bytes.
-const HEAD_BYTES: usize = 5;
+pub(super) const HEAD_BYTES: usize = 5;
 
 /// Follows a body.
 #[derive(Debug, Default)]

@@ -604,6 +604,11 @@ int link(const char *a, const char *b) {
     return r;
 }
 
+int linkat(int da, const char *a, int db, const char *b, int flags) {
+    if (da == AT_FDCWD && db == AT_FDCWD && flags == 0) return link(a, b);
+    return syscall(SYS_linkat, da, a, db, b, flags);
+}
+
 int unlink(const char *path) {
     char rel[PATH_MAX];
     struct stat st;
