@@ -129,7 +129,7 @@ format: setup-lint ## check the formatting
 
 clippy: setup-lint ## run clippy, warnings are errors
 	cargo clippy $(PROFILE) --workspace --all-targets -- -D warnings
-	cargo clippy $(PROFILE) --manifest-path src/fuzz/Cargo.toml --all-targets -- -D warnings
+	cargo clippy $(PROFILE) --manifest-path src/fuzz/Cargo.toml --lib --examples --test replays_every_corpus -- -D warnings
 
 deny: setup-lint ## check licences, sources and duplicate versions
 	cargo deny --locked --workspace check bans licenses sources

@@ -302,12 +302,12 @@ impl Ledger {
 
     /// Checks that both worlds are sound and the same, and that a checkpoint of them comes back as it was.
     pub(crate) fn check(mut self) {
-        for at in 0..NUMBERS.len() {
-            let stored = stored(&mut self.decided[at], self.seq);
-            assert_eq!(self.decided[at].check_sound(), Ok(()));
-            assert_eq!(self.read[at].check_sound(), Ok(()));
-            assert_eq!(stored, self::stored(&mut self.read[at], self.seq), "what was read is another world");
-            let mut loaded = load(NUMBERS[at], &stored).unwrap_or_else(|why| panic!("{why}"));
+        for ((number, decided), read) in NUMBERS.into_iter().zip(&mut self.decided).zip(&mut self.read) {
+            let stored = stored(decided, self.seq);
+            assert_eq!(decided.check_sound(), Ok(()));
+            assert_eq!(read.check_sound(), Ok(()));
+            assert_eq!(stored, self::stored(read, self.seq), "what was read is another world");
+            let mut loaded = load(number, &stored).unwrap_or_else(|why| panic!("{why}"));
             loaded.copy_all_again();
             let again = self::stored(&mut loaded, self.seq);
             assert_eq!((stored.head, stored.rows), (again.head, again.rows), "a checkpoint is another world");

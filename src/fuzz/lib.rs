@@ -55,7 +55,7 @@ mod stream {
 
 #[path = "../server"]
 mod server {
-    #[allow(dead_code, reason = "a part of it is used")]
+    #[allow(dead_code, unused_imports, reason = "a part of it is used")]
     pub(crate) mod config;
 
     #[path = "demo"]

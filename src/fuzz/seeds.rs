@@ -238,11 +238,12 @@ pub fn all() -> Vec<Seed> {
 }
 
 fn index(ledger: &Ledger) -> Vec<Seed> {
-    let seed = |(nth, ((table, _), value)): (usize, ((u8, Vec<u8>), Vec<u8>))| {
+    let mut seeds: Vec<Seed> = Vec::new();
+    for (nth, ((table, _), value)) in followed(ledger).store.dump().into_iter().enumerate() {
         let bytes = [&[nth as u8, 1][..], &value].concat();
-        ("index", format!("table-{table}-entry-{nth:02}"), bytes)
-    };
-    followed(ledger).store.dump().into_iter().enumerate().map(seed).collect()
+        seeds.push(("index", format!("table-{table}-entry-{nth:02}"), bytes));
+    }
+    seeds
 }
 
 fn checkpoints(ledger: Ledger) -> Vec<Seed> {
@@ -292,7 +293,7 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
         currency: usd.clone(),
         intent: Some(by_key),
         reference: "r".into(),
-        evidence_hash: vec![7; 32].into(),
+        evidence_hash: vec![7; 32],
         accept_partial: true,
     };
     let debit = |number, key: &str| v1::StreamDebit {
@@ -333,7 +334,7 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
         authority: Some(v1::Authority {
             principal: "cfo".into(),
             method: "passkey".into(),
-            evidence_hash: vec![1; 32].into(),
+            evidence_hash: vec![1; 32],
             approved_at: Some(at),
         }),
         ..v1::OpenSessionRequest::default()

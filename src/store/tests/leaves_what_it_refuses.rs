@@ -1,6 +1,8 @@
 //! An opening that comes to nothing leaves every file as it was, also when the process dies in it; one that comes to
 //! something leaves nothing behind.
 
+#![allow(clippy::unwrap_used, reason = "a function of a test is no `#[test]` to clippy")]
+
 mod fixture;
 
 use std::{
