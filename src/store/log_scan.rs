@@ -1,4 +1,5 @@
 //! Owns: a look at RocksDB's write-ahead logs before RocksDB opens them, which tells a torn tail from damage.
+//! It also reads what else RocksDB frames as a log: its list of files, for `manifest`.
 //! Never: changes a log; understands what a batch holds, but for the numbers in front of it.
 //!
 //! None of RocksDB's ways to recover does by itself (11.8). Tolerating nothing but a corrupted tail, it takes a flipped bit
