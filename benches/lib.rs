@@ -80,5 +80,16 @@ pub fn opening(account: AccountId, key: &[u8], cap: Amount) -> OpenSession<'_> {
 pub fn numbered(session: SessionId, payee: PayeeId, writer: WriterId, number: u64) -> Debit<'static> {
     let intent = Intent::Number(Numbered { writer, epoch: 1, number, acked_through: number - 1 });
     let (amount, currency) = (Amount::from_nanos(1), Currency::UNSTATED);
-    Debit { session, payee, amount, currency, intent, reference: "", evidence: None, partial: false }
+    Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
+        session,
+        payee,
+        amount,
+        currency,
+        intent,
+        reference: "",
+        evidence: None,
+        partial: false,
+    }
 }

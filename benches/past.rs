@@ -67,6 +67,9 @@ impl Past {
                 StoredIntent::Number(Numbered { writer, epoch: 1, number, acked_through })
             };
             let debited = Debited {
+                act: tallystick_core::command::Act::Debit,
+                asked_until: Time::ZERO,
+                late: false,
                 session: session(at as u64),
                 payee: 0,
                 amount: Amount::from_nanos(1_000_000),
@@ -96,6 +99,7 @@ impl Past {
             payees_restricted: false,
         };
         let opened = SessionOpened {
+            clauses: tallystick_core::session::Clauses::default(),
             id,
             account: AccountId::new(id.place(), 1),
             parent: None,

@@ -160,6 +160,8 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::UnknownDebit
         | Refusal::WrongState
         | Refusal::OpenChildren
+        | Refusal::SecretWrong
+        | Refusal::UnknownHold
         | Refusal::ReversalsExhausted => Exit::Refused,
     }
 }

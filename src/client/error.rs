@@ -174,6 +174,8 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::WrongState
         | Refusal::OpenChildren
         | Refusal::ReversalsExhausted
+        | Refusal::SecretWrong
+        | Refusal::UnknownHold
         | Refusal::IndexIncomplete => false,
     }
 }
@@ -207,6 +209,8 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::WrongState
         | Refusal::OpenChildren
         | Refusal::ReversalsExhausted
+        | Refusal::SecretWrong
+        | Refusal::UnknownHold
         | Refusal::IndexBehind => Happened::No,
     }
 }

@@ -102,6 +102,8 @@ pub struct Account {
     pub reserved_by_children: Total,
     /// What settled sessions spent, and what open shared ones have.
     pub spent_below: Total,
+    /// Set aside by holds of shared sessions.
+    pub held_below: Total,
     /// Sessions open directly on it.
     pub open_children: u32,
     /// When it was created.
@@ -116,7 +118,10 @@ impl Account {
     }
 
     fn outgoing(&self) -> u128 {
-        self.withdrawn.nanos() + self.reserved_by_children.nanos() + self.spent_below.nanos()
+        self.withdrawn.nanos()
+            + self.reserved_by_children.nanos()
+            + self.spent_below.nanos()
+            + self.held_below.nanos()
     }
 
     /// Returns what it can still give. Zero in deficit.
@@ -166,6 +171,27 @@ impl Account {
     /// Takes a debit of a shared session. *Panics*: if it does not fit (I1).
     pub(crate) fn spend(&mut self, amount: Amount) {
         assert!(self.available() >= Total::from(amount), "bug: {amount} overspends account {}", self.id);
+        self.spent_below = sure(self.spent_below.checked_add(amount.into()));
+    }
+
+    /// Sets an amount aside for a hold of a shared session. *Panics*: if it does not fit (I1).
+    pub(crate) fn hold(&mut self, amount: Amount) {
+        assert!(
+            self.available() >= Total::from(amount),
+            "bug: a hold of {amount} overspends account {}",
+            self.id
+        );
+        self.held_below = sure(self.held_below.checked_add(amount.into()));
+    }
+
+    /// Gives back what `hold` set aside, or some of it.
+    pub(crate) fn unhold(&mut self, amount: Amount) {
+        self.held_below = sure(self.held_below.checked_sub(amount.into()));
+    }
+
+    /// Moves an amount out of what is held into what is spent; it fits, deficit or not.
+    pub(crate) fn capture(&mut self, amount: Amount) {
+        self.unhold(amount);
         self.spent_below = sure(self.spent_below.checked_add(amount.into()));
     }
 

@@ -3,6 +3,7 @@
 //! Never: decides; refuses. A record that does not fit the state is a bug here or damage there, and stops the process.
 
 mod account;
+mod hold;
 mod session;
 
 use crate::{
@@ -48,7 +49,8 @@ impl Partition {
         self.seq = seq;
         self.last_at = stamp.at;
         match record {
-            Record::Debited(debit) => self.debited(seq, debit),
+            Record::Debited(debit) => self.debited(seq, stamp, debit),
+            Record::HoldLapsed(lapsed) => self.hold_lapsed(lapsed),
             Record::Genesis(genesis) => self.seed = genesis.seed,
             Record::AccountCreated(made) => self.account_created(seq, stamp, made),
             Record::Deposited(deposit) => self.deposited(seq, deposit),

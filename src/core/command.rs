@@ -5,9 +5,10 @@ mod account;
 mod session;
 
 use crate::{
-    Amount, Currency, PayeeId, Refusal, SessionId,
+    Amount, Currency, PayeeId, Refusal, SessionId, Time,
     hash::{FieldHash, KeyHash, Seed},
     limits,
+    session::SecretHash,
     writer::Numbered,
 };
 use alloc::vec::Vec;
@@ -112,14 +113,65 @@ pub enum Intent<'a> {
     Number(Numbered),
 }
 
-/// Asks for an amount to be taken at once.
+/// Says what is to be done with an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Act {
+    /// Take it at once.
+    #[default]
+    Debit,
+    /// Set it aside, as a promise to the payee.
+    Hold {
+        /// How much more than the amount may be captured, and is set aside, too.
+        tolerance: Amount,
+        /// No capture from here on; zero until the session's end.
+        until: Time,
+    },
+    /// Take it out of what a hold holds.
+    Capture {
+        /// Which hold: its seq.
+        hold: u64,
+        /// Give the rest back.
+        last: bool,
+    },
+    /// Give back what a hold holds.
+    Void {
+        /// Which hold: its seq.
+        hold: u64,
+    },
+}
+
+impl Act {
+    /// Returns the number that it is remembered by.
+    pub(crate) const fn number(self) -> u8 {
+        match self {
+            Self::Debit => 0,
+            Self::Hold { .. } => 1,
+            Self::Capture { .. } => 2,
+            Self::Void { .. } => 3,
+        }
+    }
+
+    /// Returns which hold it is about.
+    pub const fn hold(self) -> Option<u64> {
+        match self {
+            Self::Capture { hold, .. } | Self::Void { hold } => Some(hold),
+            Self::Debit | Self::Hold { .. } => None,
+        }
+    }
+}
+
+/// Asks for an amount to be taken at once, or to be held; or for a hold to be captured or given back.
 #[derive(Debug, Clone, Copy)]
 pub struct Debit<'a> {
-    /// Out of which session.
+    /// Out of which session, or token.
     pub session: SessionId,
+    /// What to do.
+    pub act: Act,
+    /// The hash of the secret that was presented for the session.
+    pub proof: Option<&'a SecretHash>,
     /// To whom.
     pub payee: PayeeId,
-    /// How much.
+    /// How much; nothing to void.
     pub amount: Amount,
     /// In which currency, if it says.
     pub currency: Currency,
@@ -184,7 +236,10 @@ impl Command for CreatePayee<'_> {
 impl Debit<'_> {
     /// Checks the fields alone.
     pub fn check(&self) -> Result<(), Refusal> {
-        check_amount(self.amount, "amount_nanos")?;
+        match self.act {
+            Act::Debit => check_amount(self.amount, "amount_nanos")?,
+            _ => self.check_act()?,
+        }
         match self.intent {
             Intent::Key(key) => check_key(key)?,
             Intent::Number(at) if at.number == 0 => {
@@ -197,5 +252,24 @@ impl Debit<'_> {
         }
         let reference = ("reference", "must be at most 128 bytes");
         check_length(self.reference.len(), 0, limits::DEBIT_REFERENCE_BYTES, reference)
+    }
+
+    #[cold]
+    fn check_act(&self) -> Result<(), Refusal> {
+        if self.partial {
+            return Err(Refusal::malformed("accept_partial", "must not be given but with a debit"));
+        }
+        match self.act {
+            Act::Void { .. } if self.amount.is_zero() => Ok(()),
+            Act::Void { .. } => Err(Refusal::malformed("amount_nanos", "must be 0 to void a hold")),
+            Act::Debit | Act::Capture { .. } => check_amount(self.amount, "amount_nanos"),
+            Act::Hold { tolerance, .. } => {
+                check_amount(self.amount, "amount_nanos")?;
+                let whole = self.amount.checked_add(tolerance);
+                let rule = "must be at most 2^63-1 nanos together with amount_nanos";
+                let whole = whole.ok_or(Refusal::malformed("tolerance_nanos", rule))?;
+                if whole.is_nameable() { Ok(()) } else { Err(Refusal::malformed("tolerance_nanos", rule)) }
+            }
+        }
     }
 }

@@ -50,11 +50,11 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The session was revoked. A place; not given yet.
+    /// It, or something above it, was revoked.
     Revoked = 100, "REVOKED", "R1";
-    /// The session or something above it is paused. A place; not given yet.
+    /// It, or something above it, is paused.
     Paused = 110, "PAUSED", "62";
-    /// The session is closing, closed or past its end.
+    /// The session is closing, closed or past its end; the token is, or it was for one use and has been used.
     SessionEnded = 120, "SESSION_ENDED", "54";
     /// The session has not begun.
     NotYetValid = 130, "NOT_YET_VALID", "57";
@@ -70,19 +70,25 @@ codes! {
     BelowDebitMin = 170, "BELOW_DEBIT_MIN", "13";
     /// Above the greatest debit.
     AboveDebitMax = 171, "ABOVE_DEBIT_MAX", "61";
-    /// Too fast. A place; not given yet.
+    /// Too fast.
     VelocityRate = 180, "VELOCITY_RATE", "65";
-    /// Too much in a rolling window. A place; not given yet.
+    /// Too much in a rolling window.
     VelocityWindow = 181, "VELOCITY_WINDOW", "61";
     /// Above what this payee may still get.
     PayeeCap = 190, "PAYEE_CAP", "61";
+    /// Above what the hold still holds.
+    AboveHold = 195, "ABOVE_HOLD", "61";
+    /// The hold is captured to its end, or was given back.
+    HoldEnded = 196, "HOLD_ENDED", "54";
+    /// One open hold more than a session may have.
+    TooManyHolds = 197, "TOO_MANY_HOLDS", "65";
     /// Above what is left of the envelope.
     Cap = 200, "CAP", "51";
     /// One open session more than its parent may have.
     TooManyChildren = 210, "TOO_MANY_CHILDREN", "65";
     /// Deeper below its account than a session may lie.
     TooDeep = 211, "TOO_DEEP", "57";
-    /// Above what needs no human. A place; not given yet.
+    /// Above what needs no human.
     ApprovalRequired = 220, "APPROVAL_REQUIRED", "1A";
 }
 
@@ -100,13 +106,13 @@ impl TryFrom<u16> for DeclineCode {
     }
 }
 
-/// Says where in the tree the limit stands. The numbers are stored. 2 is the token's.
+/// Says where in the tree the limit stands. The numbers are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Level {
     /// The account.
     Account = 1,
-    /// The token. A place; not given yet.
+    /// The token.
     Token = 2,
     /// The session.
     Session = 3,
@@ -127,6 +133,8 @@ pub enum Next {
     SmallerAmount(Amount),
     /// This decline is remembered under its key: only a new key can bring a new decision.
     NewKey,
+    /// Somebody who may has to approve it.
+    AskApproval,
 }
 
 /// Is a decline: an outcome like any other, remembered and durable.

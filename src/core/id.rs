@@ -1,15 +1,16 @@
 //! Owns: ids. 128 bits that say where a thing lives, so that it is found without a hash table:
 //!
 //! ```text
-//! partition:16 | kind:8 | generation:24 | slot:32 | random:48      account, payee, session, settlement, writer, deposit
-//! partition:16 | kind:8 | zero:8        | slot:32 | seq:64         debit
+//! partition:16 | kind:8 | generation:24 | slot:32 | random:48      account, payee, session, token, settlement, writer, deposit
+//! partition:16 | kind:8 | zero:8        | slot:32 | seq:64         debit, hold
 //! ```
 //!
 //! As text: a prefix for the kind, then 26 characters of base32hex in lower case, which sort as the numbers do.
 //! A settlement's id is its session's with another kind: a session has one settlement because there is one id for it.
+//! A token is a row among the sessions, debited and settled as they are, so a `SessionId` names either and says which.
 //! Never: draws randomness; that is handed in through `IdSource`.
 
-use crate::PARTITIONS;
+use crate::{Level, PARTITIONS};
 use alloc::{format, string::String};
 use core::fmt;
 use data_encoding::BASE32_DNSSEC;
@@ -22,7 +23,7 @@ pub trait IdSource: Send + Sync {
 }
 
 /// Numbers the kinds of id. The numbers are stored and never change meaning.
-/// Reserved: 6 token, 7 hold, 8 approval, 9 batch, 10 actor.
+/// Reserved: 8 approval, 9 batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -36,10 +37,18 @@ pub enum Kind {
     Settlement = 4,
     /// A debit, `deb_`.
     Debit = 5,
+    /// A token, `tok_`.
+    Token = 6,
+    /// A hold, `hld_`.
+    Hold = 7,
+    /// A credential, `cre_`.
+    Credential = 10,
     /// A writer, `wri_`.
     Writer = 11,
     /// A deposit, `dep_`.
     Deposit = 12,
+    /// A token's settlement, `set_` as every other.
+    TokenSettlement = 13,
 }
 
 /// Says why a text is no id of the wanted kind.
@@ -112,7 +121,7 @@ fn from_bits(kind: Kind, bits: u128) -> Result<u128, IdFault> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $kind:expr, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $kind:expr, $prefix:literal $(, or $other:expr, $other_prefix:literal)?) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         // Aligned as two words: a row that has an id is not padded for it.
@@ -120,17 +129,21 @@ macro_rules! id {
         pub struct $name(u128);
 
         impl $name {
-            /// Is what the text form begins with.
+            /// Is what the text form begins with, of the first kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// Reads the text form. *Errors*: another kind's prefix, other characters, bits out of place.
+            /// Reads the text form, of the first kind. *Errors*: another kind's prefix, other characters, bits out of place.
             pub fn parse(text: &str) -> Result<Self, IdFault> {
-                from_text($prefix, $kind, text).map(Self)
+                let found = from_text($prefix, $kind, text);
+                $(let found = if $other_prefix == $prefix { found.or_else(|_| from_text($prefix, $other, text)) } else { found };)?
+                found.map(Self)
             }
 
             /// Reads the 128 bits. *Errors*: bits out of place.
             pub fn from_bits(bits: u128) -> Result<Self, IdFault> {
-                from_bits($kind, bits).map(Self)
+                let found = from_bits($kind, bits);
+                $(let found = found.or_else(|_| from_bits($other, bits));)?
+                found.map(Self)
             }
 
             /// Returns the 128 bits.
@@ -151,6 +164,9 @@ macro_rules! id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                $(if kind_of(self.0) == $other as u8 {
+                    return f.write_str(&to_text($other_prefix, self.0));
+                })?
                 f.write_str(&to_text($prefix, self.0))
             }
         }
@@ -183,12 +199,16 @@ id!(/// Names an account.
     AccountId, Kind::Account, "acc_");
 id!(/// Names a payee.
     PayeeId, Kind::Payee, "pay_");
-id!(/// Names a session.
-    SessionId, Kind::Session, "ses_");
-id!(/// Names a settlement.
-    SettlementId, Kind::Settlement, "set_");
+id!(/// Names what is debited: a session, or a token.
+    SessionId, Kind::Session, "ses_", or Kind::Token, "tok_");
+id!(/// Names a settlement, of a session or of a token.
+    SettlementId, Kind::Settlement, "set_", or Kind::TokenSettlement, "set_");
 id!(/// Names a debit, approved or declined.
     DebitId, Kind::Debit, "deb_");
+id!(/// Names a hold.
+    HoldId, Kind::Hold, "hld_");
+id!(/// Names a credential.
+    CredentialId, Kind::Credential, "cre_");
 id!(/// Names a writer.
     WriterId, Kind::Writer, "wri_");
 id!(/// Names a deposit.
@@ -198,13 +218,14 @@ placed!(PayeeId, Kind::Payee);
 placed!(SessionId, Kind::Session);
 placed!(WriterId, Kind::Writer);
 placed!(DepositId, Kind::Deposit);
+placed!(CredentialId, Kind::Credential);
 
 /// Names what a session can stand under, and whose limit can say no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EnvelopeId {
     /// An account.
     Account(AccountId),
-    /// A session.
+    /// A session, or a token.
     Session(SessionId),
 }
 
@@ -224,6 +245,14 @@ impl EnvelopeId {
             Self::Session(id) => id.partition(),
         }
     }
+
+    /// Returns where a limit of it stands.
+    pub const fn level(self) -> Level {
+        match self {
+            Self::Account(_) => Level::Account,
+            Self::Session(id) => id.level(),
+        }
+    }
 }
 
 impl fmt::Display for EnvelopeId {
@@ -237,44 +266,90 @@ impl fmt::Display for EnvelopeId {
 
 const KIND_MASK: u128 = 0xff << 104;
 
+const fn with_kind(bits: u128, kind: Kind) -> u128 {
+    (bits & !KIND_MASK) | ((kind as u128) << 104)
+}
+
+/// Lays out the id of what was decided at `seq` in the envelope with these bits.
+const fn decided_at(envelope: u128, kind: Kind, seq: u64) -> u128 {
+    let at = place(envelope);
+    ((at.partition as u128) << 112) | ((kind as u128) << 104) | ((at.slot as u128) << 64) | seq as u128
+}
+
 impl SessionId {
-    /// Returns the id of this session's one settlement.
-    pub const fn settlement(self) -> SettlementId {
-        SettlementId((self.0 & !KIND_MASK) | ((Kind::Settlement as u128) << 104))
+    /// Is what a token's text form begins with.
+    pub const TOKEN_PREFIX: &'static str = "tok_";
+
+    /// Makes the id of the token at `place`. *Panics*: never; `random` beyond 48 bits is cut.
+    pub const fn new_token(place: Place, random: u64) -> Self {
+        Self(pack(Kind::Token, place, random))
     }
 
-    /// Returns the id of the debit decided in this session at `seq`.
+    /// Reads the text form of a token's id. *Errors*: as `parse`.
+    pub fn parse_token(text: &str) -> Result<Self, IdFault> {
+        from_text(Self::TOKEN_PREFIX, Kind::Token, text).map(Self)
+    }
+
+    /// Reads the text form of a session's id or a token's. *Errors*: as `parse`.
+    pub fn parse_any(text: &str) -> Result<Self, IdFault> {
+        if text.starts_with(Self::TOKEN_PREFIX) { Self::parse_token(text) } else { Self::parse(text) }
+    }
+
+    /// Returns whether it is a token's.
+    pub const fn is_token(self) -> bool {
+        kind_of(self.0) == Kind::Token as u8
+    }
+
+    /// Returns where a limit of it stands.
+    pub const fn level(self) -> Level {
+        if self.is_token() { Level::Token } else { Level::Session }
+    }
+
+    /// Returns the id of its one settlement.
+    pub const fn settlement(self) -> SettlementId {
+        let kind = if self.is_token() { Kind::TokenSettlement } else { Kind::Settlement };
+        SettlementId(with_kind(self.0, kind))
+    }
+
+    /// Returns the id of the debit decided in it at `seq`.
     pub const fn debit(self, seq: u64) -> DebitId {
-        let at = place(self.0);
-        DebitId(
-            ((at.partition as u128) << 112)
-                | ((Kind::Debit as u128) << 104)
-                | ((at.slot as u128) << 64)
-                | seq as u128,
-        )
+        DebitId(decided_at(self.0, Kind::Debit, seq))
+    }
+
+    /// Returns the id of the hold placed in it at `seq`.
+    pub const fn hold(self, seq: u64) -> HoldId {
+        HoldId(decided_at(self.0, Kind::Hold, seq))
     }
 }
 
 impl SettlementId {
-    /// Returns the session it settles.
+    /// Returns what it settles.
     pub const fn session(self) -> SessionId {
-        SessionId((self.0 & !KIND_MASK) | ((Kind::Session as u128) << 104))
+        let of_token = kind_of(self.0) == Kind::TokenSettlement as u8;
+        SessionId(with_kind(self.0, if of_token { Kind::Token } else { Kind::Session }))
     }
 }
 
-impl DebitId {
-    /// Returns the slot of its session, in the same partition. (`slot` reads the layout of the other kinds.)
-    #[expect(clippy::cast_possible_truncation, reason = "the slot is 32 bits wide")]
-    pub const fn session_slot(self) -> u32 {
-        (self.0 >> 64) as u32
-    }
+macro_rules! decided {
+    ($name:ident) => {
+        impl $name {
+            /// Returns the slot of its session, in the same partition. (`slot` reads the layout of the other kinds.)
+            #[expect(clippy::cast_possible_truncation, reason = "the slot is 32 bits wide")]
+            pub const fn session_slot(self) -> u32 {
+                (self.0 >> 64) as u32
+            }
 
-    /// Returns the journal position of the decision.
-    #[expect(clippy::cast_possible_truncation, reason = "the seq is the low 64 bits")]
-    pub const fn seq(self) -> u64 {
-        self.0 as u64
-    }
+            /// Returns the journal position of the decision.
+            #[expect(clippy::cast_possible_truncation, reason = "the seq is the low 64 bits")]
+            pub const fn seq(self) -> u64 {
+                self.0 as u64
+            }
+        }
+    };
 }
+
+decided!(DebitId);
+decided!(HoldId);
 
 #[cfg(test)]
 mod tests {
@@ -293,6 +368,14 @@ mod tests {
             prop_assert_eq!(id.debit(random).seq(), random);
             prop_assert_eq!(id.debit(random).partition(), partition);
             prop_assert_eq!(id.debit(random).session_slot(), slot);
+            prop_assert_eq!(id.hold(random).session_slot(), slot);
+            let token = SessionId::new_token(at, random);
+            prop_assert_eq!(SessionId::parse_any(&token.to_string()), Ok(token));
+            prop_assert_eq!(SessionId::parse_any(&id.to_string()), Ok(id));
+            prop_assert_eq!(SessionId::from_bits(token.bits()), Ok(token));
+            prop_assert_eq!(token.settlement().session(), token);
+            prop_assert_eq!(SettlementId::parse(&token.settlement().to_string()), Ok(token.settlement()));
+            prop_assert!(token.is_token() && !id.is_token() && SessionId::parse(&token.to_string()).is_err());
         }
 
         #[test]

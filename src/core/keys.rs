@@ -2,8 +2,10 @@
 //! Never: decides anything new.
 
 use crate::{
-    Amount, Currency, DeclineCode, Level,
-    hash::{FieldHash, KeyHash},
+    Amount, Currency, DeclineCode, Level, Time,
+    command::Act,
+    hash::{FieldHash, KeyHash, Seed},
+    record::Debited,
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use serde::{Deserialize, Serialize, Serializer};
@@ -21,11 +23,60 @@ pub struct Said {
     pub reference: FieldHash,
     /// The evidence, hashed.
     pub evidence: FieldHash,
-    /// Whether less would do.
-    pub partial: bool,
+    /// What was to be done, and whether less would do.
+    pub how: How,
 }
 
+/// Says in one byte what was to be done with an amount, and whether less would do. Stored: before there were holds, the byte
+/// said only the latter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct How(u8);
+
+impl How {
+    /// Puts both together.
+    pub const fn new(act: Act, partial: bool) -> Self {
+        Self((act.number() << 1) | partial as u8)
+    }
+}
+
+const _: () = assert!(size_of::<Said>() == 24);
+
 impl Said {
+    /// Returns what a command says, in short.
+    pub(crate) fn of(command: &Debited<'_>, seed: Seed) -> Self {
+        let evidence = command.evidence.as_ref().map_or(&[][..], |hash| hash.as_slice());
+        Self {
+            amount: command.amount,
+            payee: command.payee,
+            currency: command.currency,
+            reference: seed.field(command.reference.as_bytes()),
+            evidence: match command.act {
+                Act::Debit => seed.field(evidence),
+                act => Self::terms(act, command.asked_until, evidence, seed),
+            },
+            how: How::new(command.act, command.partial),
+        }
+    }
+
+    /// Hashes what only holds, captures and voids say, together with the evidence.
+    #[cold]
+    fn terms(act: Act, asked_until: Time, evidence: &[u8], seed: Seed) -> FieldHash {
+        let (first, second) = match act {
+            Act::Debit => (0, 0),
+            Act::Hold { tolerance, .. } => (tolerance.nanos(), asked_until.ns()),
+            Act::Capture { hold, last } => (hold, u64::from(last)),
+            Act::Void { hold } => (hold, 0),
+        };
+        let mut bytes = [0; 48];
+        let (numbers, rest) = bytes.split_at_mut(16);
+        numbers.copy_from_slice(&((u128::from(first) << 64) | u128::from(second)).to_le_bytes());
+        let length = evidence.len().min(rest.len());
+        if let (Some(to), Some(from)) = (rest.get_mut(..length), evidence.get(..length)) {
+            to.copy_from_slice(from);
+        }
+        seed.field(bytes.get(..16 + length).unwrap_or_default())
+    }
+
     /// Returns the name of the first field in which `other` differs.
     pub fn differs_from(&self, other: &Self) -> Option<&'static str> {
         if self.amount != other.amount {
@@ -36,10 +87,16 @@ impl Said {
             Some("currency")
         } else if self.reference != other.reference {
             Some("reference")
+        } else if self.how != other.how {
+            Some(if self.how.0 >> 1 == other.how.0 >> 1 { "accept_partial" } else { "act" })
         } else if self.evidence != other.evidence {
-            Some("evidence_hash")
-        } else if self.partial != other.partial {
-            Some("accept_partial")
+            // One hash holds the evidence and what only holds, captures and voids say.
+            Some(match self.how.0 >> 1 {
+                0 => "evidence_hash",
+                1 => "tolerance_nanos, capture_until or evidence_hash",
+                2 => "hold_id, last or evidence_hash",
+                _ => "hold_id or evidence_hash",
+            })
         } else {
             None
         }
@@ -184,7 +241,7 @@ mod tests {
     fn debit(seq: u64) -> Remembered {
         let (reference, evidence) = (FieldHash(0), FieldHash(0));
         let (amount, currency) = (Amount::from_nanos(seq), Currency::UNSTATED);
-        let said = Said { amount, payee: 0, currency, reference, evidence, partial: false };
+        let said = Said { amount, payee: 0, currency, reference, evidence, how: How::new(Act::Debit, false) };
         Remembered { seq, said, verdict: None, taken: amount }
     }
 

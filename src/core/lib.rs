@@ -39,7 +39,8 @@ pub use amount::{Amount, Cap, Total};
 pub use currency::Currency;
 pub use decline::{Decline, DeclineCode, Hit, Level, Next};
 pub use id::{
-    AccountId, DebitId, DepositId, EnvelopeId, IdSource, PayeeId, SessionId, SettlementId, WriterId,
+    AccountId, CredentialId, DebitId, DepositId, EnvelopeId, HoldId, IdSource, PayeeId, SessionId,
+    SettlementId, WriterId,
 };
 pub use partition::Partition;
 pub use record::{Record, Stamp};

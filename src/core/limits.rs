@@ -18,6 +18,12 @@ pub const REVERSALS_PER_SESSION: usize = 65_536;
 pub const AUTHORITY_MARGIN: Span = Span::from_hours(1);
 /// Bounds the free-form keys a session remembers.
 pub const KEYS_PER_SESSION: usize = 65_536;
+/// Bounds the open holds of a session.
+pub const HOLDS_PER_SESSION: usize = 1_000;
+/// Bounds the ended holds a session remembers, so that what comes late is told from what never was.
+pub const ENDED_HOLDS_REMEMBERED: usize = 1_000;
+/// Bounds how long after its session's end a hold can be captured.
+pub const CAPTURE_GRACE: Span = Span::from_days(7);
 /// Bounds the writers a session remembers.
 pub const WRITERS_PER_SESSION: usize = 64;
 /// Bounds the answers remembered for one writer in one session.

@@ -9,7 +9,7 @@ use crate::{
     deposit::Deposit,
     hash::{FieldHash, KeyHash, Seed},
     payee::{Notice, Payee, PayeeStatus},
-    session::{About, Bounds, Mode, PayeePart, Session},
+    session::{About, Bounds, Guard, Mode, PayeePart, Session},
     settlement::{Outgoing, Settlement},
     table::{Table, TableHead},
     writer::Writer,
@@ -160,6 +160,8 @@ pub struct SessionView {
     pub opened_at: Time,
     pub payees: Vec<(PayeeId, PayeePart)>,
     pub about: About,
+    /// What few mandates say, and its holds; `None` for nothing.
+    pub guard: Option<Guard>,
     /// True from the session's end on, swept or not.
     pub ended: bool,
     /// True while it is being settled, those below it first.
@@ -279,15 +281,6 @@ impl Partition {
         self.inbox.get(&source).is_some_and(|last| *last >= no)
     }
 
-    /// Returns an open session whose end has come, the earliest first.
-    pub fn due_session(&self, now: Time) -> Option<SessionId> {
-        let End { due_at, slot } = *self.ends.first()?;
-        if due_at > now {
-            return None;
-        }
-        self.sessions.get(slot).map(|session| session.id)
-    }
-
     /// Shows a session.
     pub fn view(&self, session: &Session, now: Time) -> SessionView {
         let payees = session.payees().filter_map(|part| Some((self.notices.get(part.payee)?.id, part)));
@@ -312,6 +305,7 @@ impl Partition {
             opened_at: session.opened_at,
             payees: payees.collect(),
             about: session.about(),
+            guard: session.guard().cloned(),
             ended: self.has_ended(session, self.decision_time(now)),
             closing: session.closing_at() != Time::ZERO,
         }

@@ -1,20 +1,19 @@
 //! Owns: what happened, as data. A record is all that `apply` needs, and all that is ever written: replaying the records
 //! is the same world (I7). Numbers of kinds are stored and never change meaning.
 //!
-//! Places kept for what is planned, so that no stored byte changes its meaning: 33 paused, 34 resumed, 35 revoked, 41 hold
-//! placed, 42 captured, 43 voided, 55-59 batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes,
-//! 90-99 actors and credentials. `SessionOpened` has counts of velocity and approval clauses; every stamp has an actor.
+//! Places kept for what is planned, so that no stored byte changes its meaning: 33 paused, 34 resumed, 35 revoked, 55-59
+//! batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 90-99 actors and credentials.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
 mod account;
 
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, EnvelopeId, PayeeId, SessionId, Time, WriterId,
-    command::Scope,
+    command::{Act, Scope},
     hash::{FieldHash, KeyHash, Seed},
     keys::Verdict,
     payee::PayeeStatus,
-    session::{Bounds, Mode},
+    session::{Bounds, Clauses, Mode},
     settlement::{Line, Outgoing, Reason},
     writer::Numbered,
 };
@@ -113,6 +112,8 @@ pub struct SessionOpened<'a> {
     pub mode: Mode,
     /// What bounds its debits: what was asked, within what the parent allows.
     pub bounds: Bounds,
+    /// What most mandates do not say.
+    pub clauses: Clauses,
     /// The payees listed or capped at opening: notice slot and cap, in order of slot.
     pub payees: Vec<(u32, Cap)>,
     /// Who approved it.
@@ -199,11 +200,17 @@ pub enum StoredIntent {
     Number(Numbered),
 }
 
-/// A debit was decided: approved without a verdict, declined with one.
+/// A debit was decided: approved without a verdict, declined with one. So was a hold, a capture, a void.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Debited<'a> {
     /// Out of which session.
     pub session: SessionId,
+    /// What was to be done; a hold's end is the one it has, if it was approved.
+    pub act: Act,
+    /// The end that was asked for a hold: zero for none, and for what is no hold.
+    pub asked_until: Time,
+    /// A capture that came after its hold had ended: a debit like any other.
+    pub late: bool,
     /// To whom: the notice's slot.
     pub payee: u32,
     /// How much was asked.
@@ -214,7 +221,7 @@ pub struct Debited<'a> {
     pub partial: bool,
     /// What was decided.
     pub verdict: Verdict,
-    /// What was taken: `amount`, or less if less would do; nothing when declined.
+    /// What was taken: `amount`, or less if less would do; nothing when declined. Of a void, what was given back.
     pub taken: Amount,
     /// How it is recognised.
     pub intent: StoredIntent,
@@ -222,6 +229,17 @@ pub struct Debited<'a> {
     pub reference: &'a str,
     /// A hash of what was bought.
     pub evidence: Option<[u8; 32]>,
+}
+
+/// A hold's time was over: what it still held was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldLapsed {
+    /// In which session.
+    pub session: SessionId,
+    /// Which hold: its seq.
+    pub hold: u64,
+    /// What was given back: asserted when applied.
+    pub released: Amount,
 }
 
 /// A writer was given an epoch; the first one made the writer.
@@ -297,6 +315,7 @@ pub enum Record<'a> {
     SessionClosing(SessionClosing),
     CommandDeclined(CommandDeclined),
     Debited(Debited<'a>),
+    HoldLapsed(HoldLapsed),
     Reversed(Reversed),
     WriterOpened(WriterOpened),
     WriterPositioned(WriterPositioned),
@@ -326,7 +345,11 @@ impl Record<'_> {
             Self::ToppedUp(_) => 32,
             Self::SessionClosing(_) => 36,
             Self::CommandDeclined(_) => 37,
-            Self::Debited(_) => 40,
+            Self::HoldLapsed(_) => 38,
+            Self::Debited(Debited { act: Act::Debit, .. } | Debited { late: true, .. }) => 40,
+            Self::Debited(Debited { act: Act::Hold { .. }, .. }) => 41,
+            Self::Debited(Debited { act: Act::Capture { .. }, .. }) => 42,
+            Self::Debited(Debited { act: Act::Void { .. }, .. }) => 43,
             Self::Reversed(_) => 44,
             Self::WriterOpened(_) => 45,
             Self::WriterPositioned(_) => 46,

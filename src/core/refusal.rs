@@ -64,6 +64,14 @@ pub enum Refusal {
         /// The number that must come next.
         expected: u64,
     },
+    /// No such hold, or it ended too long ago to be remembered.
+    UnknownHold,
+    /// The envelope has a secret, and what was presented is not it, or nothing was.
+    SecretWrong,
+    /// The session has open holds. Never leaves the engine, which lets it close and settles it when the last one ends.
+    OpenHolds,
+    /// The hold's time is over, and no record says so yet. Never leaves the engine, which writes one and asks again.
+    HoldDue,
     /// The payee's home has not told this partition of it yet. Never leaves the engine, which mends it and asks again.
     PayeeNotHere,
 }

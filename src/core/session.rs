@@ -3,6 +3,7 @@
 //! memory once; what most sessions have nothing of is beside it, and there only when there is something.
 //! Never: the order in which limits are tested; that is the ladder's, in `decide`. Never its parents.
 
+mod guard;
 mod payees;
 mod plain;
 mod terms;
@@ -19,8 +20,9 @@ use alloc::{boxed::Box, vec::Vec};
 use payees::Payees;
 use serde::{Deserialize, Serialize};
 
+pub use guard::{Guard, Guards, Hold, HoldEnd, Holds};
 pub use plain::Plain;
-pub use terms::{About, Authority, Bounds, Mode, PayeePart};
+pub use terms::{About, Authority, Bounds, Clauses, Mode, PayeePart, SecretHash};
 
 /// Is what a debit reads of a session only where it is not nothing: in most it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +50,13 @@ impl Rare {
     };
 }
 
-/// Is what a session has of facts, of debits with keys, and of writers after the first.
+/// Is what a session has of facts, of debits with keys, of writers after the first, and of what few mandates say.
 #[derive(Debug, Clone, Default)]
 struct Rest {
     about: About,
     keys: Keys,
     writers: Vec<Window>,
+    guard: Option<Box<Guard>>,
 }
 
 /// Is one open session. A settled one leaves the table. Its fields, one by one, are `Plain`'s.
@@ -86,6 +89,8 @@ pub struct Session {
     /// Something above it does.
     pub counted_above: bool,
     payees_restricted: bool,
+    /// What a debit has to look at beside the row.
+    pub guards: Guards,
     /// `None` for `Rare::NONE`.
     rare: Option<Box<Rare>>,
     payees: Payees,
@@ -166,7 +171,7 @@ impl Session {
         self.rare().spent_below
     }
 
-    /// Returns what is set aside by holds. A place: always zero until there are holds.
+    /// Returns what is set aside by holds: its own, and those of shared sessions below.
     pub fn held(&self) -> Amount {
         self.rare().held
     }
@@ -214,13 +219,42 @@ impl Session {
     /// Returns whether its own end has come, or it is closing. Something above it may be closing, too: a decision asks
     /// `Partition::has_ended`.
     pub fn has_ended(&self, now: Time) -> bool {
-        now >= self.due_at()
+        now >= self.ended_at()
     }
 
-    /// Returns when it has to be settled.
-    pub fn due_at(&self) -> Time {
+    fn ended_at(&self) -> Time {
         let closing_at = self.closing_at();
         if closing_at == Time::ZERO { self.ends_at } else { closing_at }
+    }
+
+    /// Returns when something becomes due in it: a hold's end, or its own.
+    pub fn due_at(&self) -> Time {
+        let hold = self.guard().and_then(|guard| guard.holds.next_until());
+        hold.map_or(self.ended_at(), |hold| hold.min(self.ended_at()))
+    }
+
+    /// Returns what few mandates say, and its holds; `None` for nothing.
+    pub fn guard(&self) -> Option<&Guard> {
+        self.rest.as_deref()?.guard.as_deref()
+    }
+
+    pub(crate) fn guard_mut(&mut self) -> &mut Guard {
+        self.rest_mut().guard.get_or_insert_default()
+    }
+
+    /// Returns its open holds and those that ended last; `None` when it never had any.
+    pub fn holds(&self) -> Option<&Holds> {
+        self.guard().map(|guard| &guard.holds)
+    }
+
+    /// Returns how many of its own holds are open.
+    pub fn open_holds(&self) -> usize {
+        self.holds().map_or(0, Holds::open_count)
+    }
+
+    /// Returns what its own open holds hold.
+    pub fn held_own(&self) -> Amount {
+        self.holds().map_or(Amount::ZERO, Holds::held)
     }
 
     /// Returns whether a debit on it changes or is bounded by what lies above.
@@ -240,10 +274,16 @@ impl Session {
 
     /// Returns what a payee may still get; `None` without a cap.
     pub fn payee_remaining(&self, payee: u32) -> Option<Amount> {
-        match self.part(payee) {
+        let left = match self.part(payee) {
             Some(part) => part.remaining(),
             None => self.default_payee_cap.get(),
-        }
+        }?;
+        Some(if self.held().is_zero() { left } else { left.minus_or_zero(self.held_for(payee)) })
+    }
+
+    /// Returns what its own open holds hold for a payee. *Cost*: looks at each.
+    fn held_for(&self, payee: u32) -> Amount {
+        self.holds().map_or(Amount::ZERO, |holds| holds.held_for(payee))
     }
 
     /// Returns whether the session has no place for one payee more.
@@ -366,6 +406,28 @@ impl Session {
     /// Takes back what `spend_below` took.
     pub(crate) fn unspend_below(&mut self, amount: Amount) {
         self.rare_mut().spent_below = sure(self.spent_below().checked_sub(amount));
+    }
+
+    /// Sets an amount aside, for a hold on it or on a shared session below. *Panics*: if it does not fit (I1).
+    pub(crate) fn hold(&mut self, amount: Amount) {
+        assert!(amount <= self.remaining(), "bug: a hold of {amount} overspends session {}", self.id);
+        self.rare_mut().held = sure(self.held().checked_add(amount));
+    }
+
+    /// Gives back what `hold` set aside, or some of it, to be spent or held again.
+    pub(crate) fn unhold(&mut self, amount: Amount) {
+        self.rare_mut().held = sure(self.held().checked_sub(amount));
+    }
+
+    /// Moves an amount of a shared session below out of what is held into what is spent.
+    pub(crate) fn capture_below(&mut self, amount: Amount) {
+        self.unhold(amount);
+        self.rare_mut().spent_below = sure(self.spent_below().checked_add(amount));
+    }
+
+    /// Keeps a place for a payee, so that what was promised to it can be taken.
+    pub(crate) fn keep_place(&mut self, payee: u32) {
+        self.payees.change(payee, self.default_payee_cap, |_| {});
     }
 
     /// Sets a cap aside for a session below. *Panics*: if it does not fit (I1).

@@ -5,7 +5,7 @@ use crate::{AccountId, Amount, Currency, PayeeId, SessionId, SettlementId, Time}
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Says why a session was settled. The numbers are stored. Places: 3 revoked.
+/// Says why a session was settled. The numbers are stored; rows store the place, so that a new one comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum Reason {
@@ -15,6 +15,10 @@ pub enum Reason {
     Expired = 2,
     /// A session above it was settled.
     Cascade = 4,
+    /// It, or something above it, was revoked.
+    Revoked = 3,
+    /// A token for one use was used.
+    Consumed = 5,
 }
 
 impl Reason {
@@ -23,7 +27,9 @@ impl Reason {
         match number {
             1 => Some(Self::Closed),
             2 => Some(Self::Expired),
+            3 => Some(Self::Revoked),
             4 => Some(Self::Cascade),
+            5 => Some(Self::Consumed),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@ use alloc::collections::BTreeMap;
 struct Children {
     reserved: Total,
     spent_shared: Total,
+    held_shared: Total,
     count: u32,
 }
 
@@ -59,7 +60,16 @@ impl Partition {
     /// No total comes near the edge of its type: what is added up below cannot leave it either.
     fn check_totals(&self) -> Result<(), &'static str> {
         let mut totals = self.accounts.iter().flat_map(|(_, a)| {
-            [a.deposited, a.pending, a.withdrawn, a.limit, a.repaid, a.reserved_by_children, a.spent_below]
+            [
+                a.deposited,
+                a.pending,
+                a.withdrawn,
+                a.limit,
+                a.repaid,
+                a.reserved_by_children,
+                a.spent_below,
+                a.held_below,
+            ]
         });
         let mut payable = self.payees.iter().flat_map(|(_, p)| &p.ledgers).map(|ledger| ledger.payable);
         let is_beyond = |total: Total| total > Total::MAX;
@@ -118,10 +128,11 @@ impl Partition {
                 At::Account(slot) => (false, slot),
             };
             let children = below.entry(key).or_default();
-            let (reserved, spent) = Self::taken_by(session);
+            let (reserved, spent, held) = Self::taken_by(session);
             let add = |a: Total, b: Total| a.checked_add(b).ok_or("children pass the greatest total");
             children.reserved = add(children.reserved, reserved)?;
             children.spent_shared = add(children.spent_shared, spent)?;
+            children.held_shared = add(children.held_shared, held)?;
             children.count += 1;
         }
         for (slot, session) in self.sessions.iter() {
@@ -131,6 +142,10 @@ impl Partition {
             {
                 return Err("a session's reservation is not the sum of what its children take");
             }
+            let held = children.held_shared.checked_add(session.held_own().into());
+            if held != Some(session.held().into()) {
+                return Err("what a session holds is not the sum of its holds and its shared children's");
+            }
             if children.spent_shared > session.spent_below().into() {
                 return Err("a session counts less than its shared children spent");
             }
@@ -139,6 +154,9 @@ impl Partition {
             let children = below.get(&(false, slot)).copied().unwrap_or_default();
             if children.reserved != account.reserved_by_children || children.count != account.open_children {
                 return Err("an account's reservation is not the sum of its open sessions' caps");
+            }
+            if children.held_shared != account.held_below {
+                return Err("what an account holds is not the sum of its shared sessions' holds");
             }
             if children.spent_shared > account.spent_below {
                 return Err("an account counts less than its shared sessions spent");
@@ -220,6 +238,7 @@ impl Partition {
                 (Book::PayerAvailable, in_book(Book::PayerAvailable)),
                 (Book::PayerReceivable, in_book(Book::PayerReceivable)),
                 (Book::Reserved, reserved.map(|s| i128::from(s.remaining().nanos())).sum()),
+                (Book::Held, sessions().map(|s| i128::from(s.held_own().nanos())).sum()),
                 (Book::Unsettled, sessions().map(|s| i128::from(s.spent_own.nanos())).sum()),
                 (Book::PayeePayable, ledgers.map(|l| signed(l.payable.nanos())).sum()),
             ];

@@ -9,7 +9,7 @@ use crate::{
     account::Account,
     apply::bug,
     books::Book,
-    command::Scope,
+    command::{Act, Scope},
     partition::End,
     record::{CommandDeclined, Debited},
     session::{Mode, Session},
@@ -61,6 +61,22 @@ pub struct Left {
     pub payee_remaining: Option<Amount>,
     /// What is set aside by holds.
     pub held: Amount,
+}
+
+/// Is one thing to do on the way to a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A hold of this session is over: give back what it holds.
+    Lapse(SessionId),
+    /// This session takes no more debits, and waits for those below it, or for its holds.
+    Close(SessionId),
+    /// Nothing is open below this session.
+    Settle {
+        /// Which session.
+        session: SessionId,
+        /// One above it is being settled.
+        cascading: bool,
+    },
 }
 
 /// Says where an envelope is.
@@ -185,39 +201,80 @@ impl Partition {
         })
     }
 
-    /// Returns an open session below `slot` that nothing is open below: what a cascade settles next.
-    pub fn leaf_below(&self, id: SessionId) -> Option<SessionId> {
-        let mut leaf = None;
-        let mut at = id.slot();
-        while let Some((_, child)) = self.children.range((at, 0)..=(at, u32::MAX)).next() {
-            leaf = self.sessions.get(*child).map(|session| session.id);
-            at = *child;
+    /// Returns what to do next with a session that is to be settled, those below it first; `None` while it waits for a hold.
+    /// A session whose own end has not come, and that is not closing, only has holds that are over.
+    pub fn next_step(&self, id: SessionId, now: Time) -> Option<Step> {
+        let session = self.session(id).ok()?;
+        if session.has_ended(now) {
+            return self.step_of(session, now, false);
         }
-        leaf
+        session.lapsing(now).map(|lapsing| Step::Lapse(lapsing.session))
     }
 
-    /// Returns a session whose end has come and which holds room that `at` lacks: below it, or below what it counts in.
-    /// Those above it cannot help, since they end later or are what was asked.
+    /// As `next_step`, whether or not the session's end has come: somebody asked for its settlement.
+    pub fn next_step_to_close(&self, id: SessionId, now: Time) -> Option<Step> {
+        self.step_of(self.session(id).ok()?, now, false)
+    }
+
+    fn step_of(&self, session: &Session, now: Time, cascading: bool) -> Option<Step> {
+        if let Some(lapsing) = session.lapsing(now) {
+            return Some(Step::Lapse(lapsing.session));
+        }
+        let slot = session.id.slot();
+        let mut has_children = false;
+        for (_, child) in self.children.range((slot, 0)..=(slot, u32::MAX)) {
+            has_children = true;
+            let step = self.sessions.get(*child).and_then(|child| self.step_of(child, now, true));
+            if step.is_some() {
+                return step;
+            }
+        }
+        match has_children || session.open_holds() > 0 {
+            false => Some(Step::Settle { session: session.id, cascading }),
+            true if session.closing_at() == Time::ZERO => Some(Step::Close(session.id)),
+            true => None,
+        }
+    }
+
+    /// Returns a session of which something is due that holds room which `at` lacks: below it, or below what it counts in.
+    /// The end of those above it cannot help, since they end later or are what was asked.
     pub fn due_below(&self, at: EnvelopeId, now: Time) -> Option<SessionId> {
         let (account, mut tops) = match at {
             EnvelopeId::Account(id) => (id.slot(), None),
             EnvelopeId::Session(id) => {
                 let session = self.session(id).ok()?;
-                if session.mode == Mode::Reserved && session.open_children() == 0 {
+                if session.mode == Mode::Reserved
+                    && session.open_children() == 0
+                    && session.lapsing(now).is_none()
+                {
                     return None;
                 }
                 (session.account, Some(self.counting(At::Session(id.slot()))))
             }
         };
-        // The tree below the topmost envelope that counts is all that can give room back.
+        // The tree below the topmost envelope that counts is all that can give room back, and its own holds.
         let top = tops.as_mut().and_then(Iterator::last);
         let inside = |session: &Session| match top {
             None | Some(Envelope::Account(_)) => session.account == account,
-            Some(Envelope::Session(top)) => self.sessions_above(session).any(|above| above.id == top.id),
+            Some(Envelope::Session(top)) => {
+                session.id == top.id || self.sessions_above(session).any(|above| above.id == top.id)
+            }
         };
-        let due = self.ends.iter().take_while(|end| { end.due_at } <= now);
-        let mut due = due.filter_map(|end| self.sessions.get(end.slot));
-        due.find(|session| EnvelopeId::Session(session.id) != at && inside(session)).map(|session| session.id)
+        let of_itself =
+            |session: &Session| EnvelopeId::Session(session.id) == at && session.lapsing(now).is_none();
+        self.due(now).find(|session| !of_itself(session) && inside(session)).map(|session| session.id)
+    }
+
+    /// Returns the sessions of which something is due, the earliest first, but for those that wait for a hold.
+    fn due(&self, now: Time) -> impl Iterator<Item = &Session> {
+        let due = self.ends.iter().take_while(move |end| { end.due_at } <= now);
+        due.filter_map(|end| self.sessions.get(end.slot))
+            .filter(move |session| self.next_step(session.id, now).is_some())
+    }
+
+    /// Returns a session of which something is due, the earliest first.
+    pub fn due_session(&self, now: Time) -> Option<SessionId> {
+        self.due(now).next().map(|session| session.id)
     }
 
     /// Returns a session to settle before a command is declined for lack of room: its end has come, and it holds some (I9).
@@ -234,11 +291,26 @@ impl Partition {
         }
     }
 
-    /// As `due_for`, before a debit is declined for lack of room, or takes less than was asked.
+    /// As `due_for`, before a debit or a hold is declined for lack of room, or takes less than was asked.
     pub fn due_for_debit(&self, debited: &Debited<'_>, now: Time) -> Option<SessionId> {
-        let less = debited.taken < debited.amount;
-        let short = debited.verdict.map_or(less, |(code, _)| code == DeclineCode::Cap);
-        if short { self.due_below(EnvelopeId::Session(debited.session), now) } else { None }
+        let less = debited.act == Act::Debit && debited.taken < debited.amount;
+        match debited.verdict {
+            Some((DeclineCode::Cap, _)) => self.due_below(EnvelopeId::Session(debited.session), now),
+            // What a hold promised a payee counts in the caps for it, wherever in the tree the hold is.
+            Some((DeclineCode::PayeeCap | DeclineCode::TooManyHolds, _)) => self.lapsed_near(debited, now),
+            None if less => {
+                let below = self.due_below(EnvelopeId::Session(debited.session), now);
+                below.or_else(|| self.lapsed_near(debited, now))
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// Returns a session with a hold whose time is over, anywhere in the tree of the account.
+    fn lapsed_near(&self, debited: &Debited<'_>, now: Time) -> Option<SessionId> {
+        let account = self.session(debited.session).ok()?.account;
+        let mut due = self.due(now).filter(|session| session.account == account);
+        due.find(|session| session.lapsing(now).is_some()).map(|session| session.id)
     }
 
     /// Changes every envelope that what happens in `at` counts in, and returns the book its money is in.
@@ -286,15 +358,16 @@ impl Partition {
         }
     }
 
-    /// Returns the sum of what children take of an envelope: what is set aside for them, what the shared ones spent, and
-    /// how many there are. For `check_sound`.
-    pub(crate) fn taken_by(child: &Session) -> (Total, Total) {
+    /// Returns what a child takes of an envelope: what is set aside for it, what a shared one spent, and what that holds. For
+    /// `check_sound`.
+    pub(crate) fn taken_by(child: &Session) -> (Total, Total, Total) {
         let spent = |s: &Session| Total::from(s.spent_own).checked_add(s.spent_below().into());
         match child.mode {
-            Mode::Reserved => (child.cap().into(), Total::ZERO),
+            Mode::Reserved => (child.cap().into(), Total::ZERO, Total::ZERO),
             Mode::Shared => (
                 child.reserved_by_children().into(),
                 spent(child).unwrap_or_else(|| bug("spent beyond measure")),
+                child.held().into(),
             ),
         }
     }

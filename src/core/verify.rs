@@ -5,7 +5,8 @@
 use crate::{
     Amount, Cap, Decline, DeclineCode, EnvelopeId, Partition, Record, Stamp, Time, Total,
     account::Funding,
-    decide::{self, Ask, room_for, rule},
+    command::Act,
+    decide::{self, Ask, Ruled, room_for, rule_act},
     deposit::DepositState,
     limits,
     record::{CommandDeclined, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn},
@@ -108,6 +109,10 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
             let after = before.nanos() + reversed.amount.nanos();
             same_sum("what is reversed", reversed.reversed_after.nanos().into(), after.into())
         }
+        Record::HoldLapsed(lapsed) => match decide::lapse(partition, lapsed.session, stamp.at) {
+            Ok(again) if again == *record => Ok(()),
+            Ok(_) | Err(_) => Err(Difference::Broken("the hold's time was not over")),
+        },
         Record::SessionClosing(closing) => match partition.session(closing.session) {
             Ok(session) if session.closing_at() == Time::ZERO => Ok(()),
             Ok(_) => Err(Difference::Broken("the session was closing already")),
@@ -137,7 +142,17 @@ fn same_sum(of: &'static str, recorded: u128, decided: u128) -> Result<(), Diffe
 fn debited(partition: &Partition, debit: &Debited<'_>, at: Time) -> Result<(), Difference> {
     let session = partition.session(debit.session).map_err(|_| Difference::Missing("open session"))?;
     let Debited { payee, amount, currency, partial, .. } = *debit;
-    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, at);
+    let act = match debit.act {
+        Act::Hold { tolerance, .. } => Act::Hold { tolerance, until: debit.asked_until },
+        act => act,
+    };
+    let ruled = rule_act(partition, session, act, &Ask { payee, amount, currency, partial }, at);
+    let Ok(Ruled { act, late, ruling }) = ruled else {
+        return Err(Difference::Broken("the hold cannot be placed, or is not there"));
+    };
+    if (act, late) != (debit.act, debit.late) {
+        return Err(Difference::Broken("something else was done than was asked"));
+    }
     let recorded = debit.verdict.map_or(Ok(debit.taken), |(code, _)| Err(code));
     let decided = ruling.map_err(|hit| hit.decline.code);
     let levels = (debit.verdict.map(|(_, level)| level), ruling.err().map(|hit| hit.decline.level));

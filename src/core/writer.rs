@@ -253,7 +253,7 @@ mod tests {
             currency: Currency::UNSTATED,
             reference: none,
             evidence: none,
-            partial: false,
+            how: crate::keys::How::new(crate::command::Act::Debit, false),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Owns: what operations answer. Never: undurable; answers travel in tickets.
 
 use tallystick_core::{
-    Amount, Decline, DeclineCode, EnvelopeId, SessionId, Time, account::Account, decide::DebitReplay,
-    deposit::Deposit, partition::SessionView, settlement::Settlement,
+    Amount, Decline, DeclineCode, EnvelopeId, SessionId, Time, account::Account, command::Act,
+    decide::DebitReplay, deposit::Deposit, partition::SessionView, settlement::Settlement,
 };
 
 /// Is a row together with the record behind it.
@@ -21,6 +21,10 @@ pub struct Answer<T> {
 pub struct DebitAnswer {
     /// In which session.
     pub session: SessionId,
+    /// What was to be done.
+    pub act: Act,
+    /// It captured a hold that had ended: a debit like any other. Not remembered, so false on a replay.
+    pub late: bool,
     /// The journal position; of the original on a replay.
     pub seq: u64,
     /// When it was decided; on a replay, when it was asked again.
@@ -118,13 +122,23 @@ pub struct ReverseAnswer {
     pub reversed: Amount,
 }
 
-/// Is a settlement just made or found.
+/// Is a settlement just made or found, or a session that waits for its holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettleAnswer {
-    /// The settlement.
-    pub settlement: Settlement,
+    /// The session: settled, or closing.
+    pub session: SessionShown,
     /// How many sessions below were settled for it.
     pub cascaded: u32,
+}
+
+impl SettleAnswer {
+    /// Returns the settlement; `None` while the session is closing.
+    pub fn settlement(&self) -> Option<&Settlement> {
+        match &self.session {
+            SessionShown::Settled(settlement) => Some(settlement),
+            SessionShown::Open(_) => None,
+        }
+    }
 }
 
 /// Says what memory knows of a debit.

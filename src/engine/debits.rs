@@ -189,6 +189,7 @@ struct Done {
     taken: Amount,
     decline: Option<Decline>,
     hit: Option<Hit>,
+    late: bool,
     replayed: bool,
 }
 
@@ -226,7 +227,11 @@ impl<'a> Hold<'a> {
         let partition = command.session.partition();
         let home = self.shard.partition(partition);
         let at = home.decision_time(self.now);
-        match decide::judge(home, command, at)? {
+        let judged = match decide::judge(home, command, at) {
+            Err(Refusal::HoldDue) => return Err(Stall::Due(command.session)),
+            judged => judged?,
+        };
+        match judged {
             Judged::New(new) => {
                 let debited = new.record(command);
                 if let Some(due) = home.due_for_debit(&debited, at) {
@@ -236,12 +241,13 @@ impl<'a> Hold<'a> {
                 let seq = self.engine.write(&mut self.shard, partition, at, &Record::Debited(debited));
                 let hit = new.ruling.err();
                 let decline = hit.map(|hit| hit.decline);
-                Ok(Done { seq, at, payee, amount, taken, decline, hit, replayed: false })
+                let late = new.late;
+                Ok(Done { seq, at, payee, amount, taken, decline, hit, late, replayed: false })
             }
             Judged::Replay(replay) => {
                 let DebitReplay { seq, payee, amount, taken, .. } = replay;
                 let decline = remembered(&replay);
-                Ok(Done { seq, at, payee, amount, taken, decline, hit: None, replayed: true })
+                Ok(Done { seq, at, payee, amount, taken, decline, hit: None, late: false, replayed: true })
             }
         }
     }
@@ -251,6 +257,8 @@ impl<'a> Hold<'a> {
         let left = self.shard.partition(command.session.partition()).left(command.session, done.payee)?;
         Ok(DebitAnswer {
             session: command.session,
+            act: command.act,
+            late: done.late,
             seq: done.seq,
             at: done.at,
             amount: done.amount,
@@ -268,7 +276,8 @@ impl<'a> Hold<'a> {
     /// As `answer`, in short.
     fn outcome(&self, command: &Debit<'_>, done: &Done) -> Result<DebitOutcome, Refusal> {
         let left = self.shard.partition(command.session.partition()).left(command.session, done.payee)?;
-        let is_partial = done.decline.is_none() && done.taken < done.amount;
+        // What a void gave back is told where what was taken in part is: neither is what was asked.
+        let is_partial = done.decline.is_none() && done.taken != done.amount;
         Ok(DebitOutcome {
             seq: done.seq,
             declined: done.decline.map(|decline| decline.code),
@@ -302,7 +311,7 @@ impl<'a> Hold<'a> {
 enum Stall {
     /// The payee's home has not told this partition of it.
     PayeeNotHere,
-    /// This session's end has come, and it holds room that the debit lacks.
+    /// Something of this session is due, and holds room that the debit lacks; or the hold that it is about is over.
     Due(SessionId),
     /// It was refused.
     Refused(Refusal),

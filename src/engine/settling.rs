@@ -3,21 +3,32 @@
 
 use crate::{Answer, Engine, Fault, SessionShown, SettleAnswer, Ticket, shard::Shard};
 use tallystick_core::{
-    Record, Refusal, SessionId, SettlementId,
+    Record, Refusal, SessionId, SettlementId, Time,
     decide::{self, Decided},
     record::OutboxDelivered,
     settlement::{Outgoing, Settlement},
+    tree::Step,
 };
 use tallystick_journal::{StorageFault, rows};
 
 /// Bounds the lines delivered before the outbox is told.
 const LINES_PER_DELIVERY: usize = 256;
-/// Bounds the sessions settled in one lock hold when one above them is.
-const LEAVES_PER_HOLD: usize = 64;
+/// Bounds what is done in one lock hold on the way to a settlement.
+const STEPS_PER_HOLD: usize = 64;
+
+/// Says how far a close came.
+struct Closed {
+    seq: u64,
+    /// How many sessions below were settled.
+    cascaded: u32,
+    /// False while holds are open.
+    settled: bool,
+}
 
 impl Engine {
     /// Settles a session; a settled one answers with the settlement it has. Sessions open below it are settled first, from
-    /// the leaves up, if `cascade` asks for it, and are a reason to refuse otherwise. Lines are in the payees' positions
+    /// the leaves up, if `cascade` asks for it, and are a reason to refuse otherwise. While holds are open, in it or below, it
+    /// is closing: it takes nothing new, and settles by itself when the last of them ends. Lines are in the payees' positions
     /// before the answer is heard.
     pub fn settle(&self, id: SessionId, cascade: bool) -> Ticket<Answer<SettleAnswer>> {
         if let Some(failed) = self.failed() {
@@ -25,13 +36,21 @@ impl Engine {
         }
         let partition = id.partition();
         match self.close(id, cascade) {
-            Ok((seq, cascaded)) => {
+            Ok(Closed { seq, cascaded, settled }) => {
                 let delivered = self.deliver(partition);
                 self.wake_committer();
+                if !settled {
+                    let answer = move |session| Answer {
+                        value: SettleAnswer { session, cascaded },
+                        seq,
+                        replayed: false,
+                    };
+                    return self.session(id).map(answer);
+                }
                 let found =
                     self.find_settlement(id).and_then(|found| found.ok_or(Refusal::UnknownSession.into()));
                 let answer = |settlement| Answer {
-                    value: SettleAnswer { settlement, cascaded },
+                    value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded },
                     seq,
                     replayed: false,
                 };
@@ -47,7 +66,7 @@ impl Engine {
                 self.wake_committer();
                 let answer = |settlement: Settlement| Answer {
                     seq: settlement.seq,
-                    value: SettleAnswer { settlement, cascaded: 0 },
+                    value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded: 0 },
                     replayed: true,
                 };
                 self.ticket(last_seq.max(delivered), found.map(answer))
@@ -55,60 +74,99 @@ impl Engine {
         }
     }
 
-    /// Closes an open session, those below it first if asked. Returns the seq, and how many were below it; a refusal comes
-    /// with the shard's last seq.
+    /// Closes an open session, those below it first if asked. Returns how far it came; a refusal comes with the shard's last
+    /// seq.
     ///
     /// It takes no more debits from the first record on, and is due from then on: if a crash comes between, the sweeper goes
     /// on where this stopped.
-    fn close(&self, id: SessionId, cascade: bool) -> Result<(u64, u32), (Refusal, u64)> {
+    fn close(&self, id: SessionId, cascade: bool) -> Result<Closed, (Refusal, u64)> {
         let partition = id.partition();
-        let mut cascaded = 0;
+        let (mut cascaded, mut seq) = (0, 0);
         loop {
             let mut shard = self.lock(partition);
-            let now = shard.partition(partition).decision_time(self.now());
-            match decide::settle(shard.partition(partition), id, now, false) {
-                Ok(record) => return Ok((self.write(&mut shard, partition, now, &record), cascaded)),
-                Err(Refusal::OpenChildren) if cascade => {}
+            match shard.partition(partition).session(id) {
+                Ok(session) if session.open_children() > 0 && !cascade => {
+                    return Err((Refusal::OpenChildren, shard.last_seq));
+                }
+                Ok(_) => {}
                 Err(refusal) => return Err((refusal, shard.last_seq)),
             }
-            if let Ok(Decided::Record(record)) = decide::close(shard.partition(partition), id) {
-                self.write(&mut shard, partition, now, &record);
+            let now = shard.partition(partition).decision_time(self.now());
+            let waits = shard.partition(partition).session(id).is_ok_and(|session| {
+                session.closing_at() == Time::ZERO
+                    && (session.open_children() > 0 || session.open_holds() > 0)
+            });
+            if waits && let Ok(Decided::Record(record)) = decide::close(shard.partition(partition), id) {
+                seq = self.write(&mut shard, partition, now, &record);
             }
-            for _ in 0..LEAVES_PER_HOLD {
-                let Some(leaf) = shard.partition(partition).leaf_below(id) else { break };
-                cascaded += u32::from(self.settle_one(&mut shard, leaf, true));
+            for _ in 0..STEPS_PER_HOLD {
+                let Some(step) = shard.partition(partition).next_step_to_close(id, now) else {
+                    return Ok(Closed { seq: seq.max(shard.last_seq), cascaded, settled: false });
+                };
+                let Some(done) = self.step(&mut shard, step) else { break };
+                seq = done;
+                match step {
+                    Step::Settle { session, .. } if session == id => {
+                        return Ok(Closed { seq, cascaded, settled: true });
+                    }
+                    Step::Settle { .. } => cascaded += 1,
+                    Step::Close(_) | Step::Lapse(_) => {}
+                }
             }
             drop(shard);
             self.wake_committer();
         }
     }
 
-    /// Settles one session that nothing is open below, under the lock. Returns whether it did.
-    fn settle_one(&self, shard: &mut Shard, id: SessionId, cascading: bool) -> bool {
+    /// Does one thing on the way to a settlement, under the lock. Returns its seq.
+    fn step(&self, shard: &mut Shard, step: Step) -> Option<u64> {
+        let (Step::Lapse(id) | Step::Close(id) | Step::Settle { session: id, .. }) = step;
         let partition = id.partition();
-        let now = shard.partition(partition).decision_time(self.now());
-        let record = decide::settle(shard.partition(partition), id, now, cascading);
-        let Ok(record) = record else { return false };
-        self.write(shard, partition, now, &record);
-        true
+        let home = shard.partition(partition);
+        let now = home.decision_time(self.now());
+        let record = match step {
+            Step::Lapse(id) => decide::lapse(home, id, now),
+            Step::Settle { session, cascading } => decide::settle(home, session, now, cascading),
+            Step::Close(id) => match decide::close(home, id) {
+                Ok(Decided::Record(record)) => Ok(record),
+                Ok(Decided::Replay(())) => return None,
+                Err(refusal) => Err(refusal),
+            },
+        };
+        Some(self.write(shard, partition, now, &record.ok()?))
     }
 
-    /// Settles a session whose end has come and one of those below it, or it, under the lock. Returns whether it did.
+    /// Does the next thing that is due of a session, under the lock. Returns whether a settlement came of it.
     pub(crate) fn settle_locked(&self, shard: &mut Shard, id: SessionId) -> bool {
-        let leaf = shard.partition(id.partition()).leaf_below(id);
-        self.settle_one(shard, leaf.unwrap_or(id), leaf.is_some())
+        let home = shard.partition(id.partition());
+        let now = home.decision_time(self.now());
+        let Some(step) = home.next_step(id, now) else { return false };
+        self.step(shard, step).is_some() && matches!(step, Step::Settle { .. })
     }
 
-    /// Settles a session whose end has come, and those below it. Another thread may have done so first.
+    /// Does what is due of a session: settles it and those below it, if its end has come, and lets holds lapse whose time is
+    /// over. Another thread may have done so first.
     pub(crate) fn settle_due(&self, id: SessionId) {
-        if self.close(id, true).is_ok() {
-            self.deliver(id.partition());
+        let partition = id.partition();
+        loop {
+            let mut shard = self.lock(partition);
+            for _ in 0..STEPS_PER_HOLD {
+                let home = shard.partition(partition);
+                let now = home.decision_time(self.now());
+                let done = home.next_step(id, now).and_then(|step| self.step(&mut shard, step));
+                if done.is_none() {
+                    drop(shard);
+                    self.deliver(partition);
+                    self.wake_committer();
+                    return;
+                }
+            }
+            drop(shard);
             self.wake_committer();
         }
     }
 
-    /// Settles sessions whose end has come, at most `most` of each partition, so that none waits for another. Returns how
-    /// many.
+    /// Does what is due of sessions, at most `most` of each partition, so that none waits for another. Returns how many.
     pub fn sweep(&self, most: usize) -> usize {
         let mut swept = 0;
         for partition in 0..tallystick_core::PARTITIONS {

@@ -11,6 +11,7 @@ use tallystick_core::{
     deposit::DepositState,
     hash::Seed,
     record::{Genesis, OutboxDelivered},
+    tree::Step,
     verify,
 };
 use tallystick_journal::{codec, rows};
@@ -270,8 +271,18 @@ impl Ledger {
             if let Ok(decided) = decide::close(self.partition(number), id) {
                 self.decided(number, decided);
             }
-            let Some(leaf) = self.partition(number).leaf_below(id) else { return Ok(()) };
-            let record = decide::settle(self.partition(number), leaf, self.time(number), true)?;
+            let now = self.time(number);
+            let record = match self.partition(number).next_step_to_close(id, now) {
+                Some(Step::Settle { session, cascading }) => {
+                    decide::settle(self.partition(number), session, now, cascading)?
+                }
+                Some(Step::Lapse(session)) => decide::lapse(self.partition(number), session, now)?,
+                Some(Step::Close(session)) => match decide::close(self.partition(number), session)? {
+                    Decided::Record(record) => record,
+                    Decided::Replay(()) => return Ok(()),
+                },
+                None => return Ok(()),
+            };
             self.write(number, &record);
         }
         self.deliver(number);

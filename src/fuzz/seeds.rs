@@ -110,6 +110,8 @@ fn pay(
         let numbered = Numbered { writer, epoch, number, acked_through: 0 };
         let key = [b'k', number as u8];
         let debit = Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session,
             payee: payees[(nth + number as usize) % 3],
             amount: nanos(amount),

@@ -4,6 +4,7 @@
 //! Never: which rows belong into a checkpoint.
 
 mod v1;
+mod v2;
 
 use crate::StorageFault;
 use postcard::{take_from_bytes, to_extend};
@@ -16,9 +17,10 @@ use tallystick_core::{
 
 /// Counts the versions of all shapes together: whatever is made of encoded rows compares only within one. Raised with the
 /// version of any of them.
-pub const SHAPES: u32 = 2;
+pub const SHAPES: u32 = 3;
 
-/// Returns the number of the table a row belongs to. The numbers are stored. Places: 7 tokens, 8 holds, 9 approvals.
+/// Returns the number of the table a row belongs to. The numbers are stored. Places: 9 approvals, 11
+/// credentials.
 pub fn table(row: &RowValue) -> u8 {
     match row {
         RowValue::Account(_) => 1,
@@ -79,11 +81,24 @@ fn decode_second<First: DeserializeOwned, T: DeserializeOwned>(
     }
 }
 
+/// Reads a shape in its third version, or in one before it.
+fn decode_third<First: DeserializeOwned, Second: DeserializeOwned, T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &str,
+    (first, second): (fn(First) -> T, fn(Second) -> T),
+) -> Result<T, StorageFault> {
+    match split(3, bytes, what)? {
+        (1, rest) => whole(rest, what).map(first),
+        (2, rest) => whole(rest, what).map(second),
+        (_, rest) => whole(rest, what),
+    }
+}
+
 /// Encodes a row.
 pub fn encode_row(row: &RowValue) -> Vec<u8> {
     match row {
-        RowValue::Account(entry) => encode(2, entry),
-        RowValue::Session(entry) => encode(2, entry),
+        RowValue::Account(entry) => encode(3, entry),
+        RowValue::Session(entry) => encode(3, entry),
         RowValue::Payee(entry) => encode(1, entry),
         RowValue::Notice(entry) => encode(1, entry),
         RowValue::Writer(entry) => encode(1, entry),
@@ -95,8 +110,16 @@ pub fn encode_row(row: &RowValue) -> Vec<u8> {
 /// Decodes a row of a table. *Errors*: `Corrupt`.
 pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
     Ok(match table {
-        1 => RowValue::Account(decode_second(bytes, "row of an account", v1::slot::<v1::Account, _>)?),
-        2 => RowValue::Session(decode_second(bytes, "row of a session", v1::slot::<v1::Session, _>)?),
+        1 => RowValue::Account(decode_third(
+            bytes,
+            "row of an account",
+            (v1::slot::<v1::Account, _>, v1::slot::<v2::Account, _>),
+        )?),
+        2 => RowValue::Session(decode_third(
+            bytes,
+            "row of a session",
+            (v1::slot::<v1::Session, _>, v1::slot::<v2::Session, _>),
+        )?),
         3 => RowValue::Payee(decode(bytes, "row of a payee")?),
         4 => RowValue::Notice(decode(bytes, "row of a notice")?),
         5 => RowValue::Writer(decode(bytes, "row of a writer")?),
@@ -146,8 +169,12 @@ pub fn decode_command_key(bytes: &[u8]) -> Result<CommandKey, StorageFault> {
 mod tests {
     use super::*;
     use tallystick_core::{
-        Amount, DeclineCode, Level, Next, Time, account::Funding, deposit::DepositState, payee::PayeeStatus,
-        session::Mode, settlement::Reason,
+        Amount, DeclineCode, Level, Next, Time,
+        account::Funding,
+        deposit::DepositState,
+        payee::PayeeStatus,
+        session::{HoldEnd, Mode},
+        settlement::Reason,
     };
 
     fn first_bytes<T: Serialize>(values: &[T]) -> Vec<u8> {
@@ -162,7 +189,8 @@ mod tests {
             [0, 1, 2]
         );
         assert_eq!(first_bytes(&[Mode::Reserved, Mode::Shared]), [0, 1]);
-        assert_eq!(first_bytes(&[Reason::Closed, Reason::Expired, Reason::Cascade]), [0, 1, 2]);
+        let reasons = [Reason::Closed, Reason::Expired, Reason::Cascade, Reason::Revoked, Reason::Consumed];
+        assert_eq!(first_bytes(&reasons), [0, 1, 2, 3, 4]);
         assert_eq!(first_bytes(&[Level::Account, Level::Token, Level::Session, Level::Payee]), [0, 1, 2, 3]);
         let states =
             [DepositState::Pending, DepositState::Available, DepositState::Returned, DepositState::Failed];
@@ -176,8 +204,10 @@ mod tests {
             Next::WaitUntil(at),
             Next::SmallerAmount(amount),
             Next::NewKey,
+            Next::AskApproval,
         ];
-        assert_eq!(first_bytes(&nexts), [0, 1, 2, 3, 4]);
+        assert_eq!(first_bytes(&nexts), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(first_bytes(&[HoldEnd::Done, HoldEnd::Voided, HoldEnd::Expired]), [0, 1, 2]);
     }
 
     #[test]

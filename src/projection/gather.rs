@@ -105,6 +105,7 @@ impl Gathered {
             | Record::CreditLimitSet(_)
             | Record::ToppedUp(_)
             | Record::SessionClosing(_)
+            | Record::HoldLapsed(_)
             | Record::CommandDeclined(_)
             | Record::PayeeCreated(_)
             | Record::PayeeStatusSet(_)

@@ -129,7 +129,8 @@ impl Authorizer for AuthorizerFace {
         };
         let answer = self.shared.unary(request, ask).await?;
         Ok(Response::new(v1::SettleResponse {
-            settlement: Some(self.shared.settlement(&answer.value.settlement)),
+            settlement: answer.value.settlement().map(|settlement| self.shared.settlement(settlement)),
+            session: open_session(&answer.value.session),
             replayed: answer.replayed,
             durability: encode::durability(&self.shared.engine).into(),
             cascaded_count: answer.value.cascaded,

@@ -104,6 +104,8 @@ pub fn open_session(r: &v1::OpenSessionRequest) -> Result<OpenSession<'_>, Statu
     let authority = r.authority.as_ref();
     let evidence_hash = authority.map_or(&[][..], |authority| &authority.evidence_hash);
     Ok(OpenSession {
+        clauses: tallystick_core::session::Clauses::default(),
+        parent_proof: None,
         parent: decode::parent(r)?,
         mode: decode::mode(r.mode)?,
         key: r.idempotency_key.as_bytes(),
@@ -150,6 +152,8 @@ pub fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
         None => return Err(status::malformed("intent", "must be an idempotency_key or a writer_number")),
     };
     Ok(Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
         session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
         payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
         amount: decode::amount(r.amount_nanos),

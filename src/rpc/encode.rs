@@ -60,6 +60,9 @@ pub(crate) fn code(code: DeclineCode) -> v1::DeclineCode {
         DeclineCode::VelocityRate => v1::DeclineCode::VelocityRate,
         DeclineCode::VelocityWindow => v1::DeclineCode::VelocityWindow,
         DeclineCode::PayeeCap => v1::DeclineCode::PayeeCap,
+        DeclineCode::AboveHold => v1::DeclineCode::AboveHold,
+        DeclineCode::HoldEnded => v1::DeclineCode::HoldEnded,
+        DeclineCode::TooManyHolds => v1::DeclineCode::TooManyHolds,
         DeclineCode::Cap => v1::DeclineCode::Cap,
         DeclineCode::TooManyChildren => v1::DeclineCode::TooManyChildren,
         DeclineCode::TooDeep => v1::DeclineCode::TooDeep,
@@ -83,6 +86,7 @@ pub(crate) fn next(next: Next) -> v1::Next {
         Next::WaitUntil(until) => (v1::NextAction::WaitUntil, 0, Some(time(until))),
         Next::SmallerAmount(most) => (v1::NextAction::SmallerAmount, most.nanos(), None),
         Next::NewKey => (v1::NextAction::NewKey, 0, None),
+        Next::AskApproval => (v1::NextAction::AskApproval, 0, None),
     };
     v1::Next { action: action.into(), at_most_nanos, at }
 }
@@ -267,6 +271,8 @@ pub(crate) fn settlement(settlement: &Settlement, account: Option<&Account>) -> 
         Reason::Closed => v1::SettlementReason::Closed,
         Reason::Expired => v1::SettlementReason::Expired,
         Reason::Cascade => v1::SettlementReason::Cascade,
+        Reason::Revoked => v1::SettlementReason::Revoked,
+        Reason::Consumed => v1::SettlementReason::Consumed,
     };
     v1::Settlement {
         settlement_id: settlement.id().to_string(),

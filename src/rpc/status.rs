@@ -169,6 +169,18 @@ fn refused(refusal: &Refusal) -> Ending {
             Ending::new(Code::ResourceExhausted, Reason::ReversalsExhausted, text)
         }
         // The engine mends this one by itself; should it ever leave, the payee is simply not known.
+        Refusal::SecretWrong => Ending::new(
+            Code::PermissionDenied,
+            Reason::SecretWrong,
+            "this takes the secret of its session or token",
+        ),
+        Refusal::UnknownHold => {
+            Ending::new(Code::NotFound, Reason::UnknownHold, "there is no such hold here")
+        }
+        // Neither leaves the engine.
+        Refusal::OpenHolds | Refusal::HoldDue => {
+            Ending::new(Code::Unavailable, Reason::Overloaded, "holds are in the way").retry("same_key")
+        }
         Refusal::PayeeNotHere => Ending::new(Code::NotFound, Reason::UnknownPayee, "there is no such payee"),
     }
 }

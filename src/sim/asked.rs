@@ -231,6 +231,8 @@ impl External {
 impl NewSession {
     fn command(&self) -> OpenSession<'_> {
         OpenSession {
+            clauses: tallystick_core::session::Clauses::default(),
+            parent_proof: None,
             parent: self.parent,
             mode: self.mode,
             key: &self.key,
@@ -255,6 +257,8 @@ impl NewSession {
 impl NewDebit {
     fn command(&self) -> Debit<'_> {
         Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session: self.session,
             payee: self.payee,
             amount: self.amount,

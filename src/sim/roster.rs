@@ -101,7 +101,11 @@ impl Roster {
                     }
                 }
             }
-            (_, Told::Settle(answer)) => self.closed(answer.value.settlement.session),
+            (_, Told::Settle(answer)) => {
+                if let Some(settlement) = answer.value.settlement() {
+                    self.closed(settlement.session);
+                }
+            }
             _ => {}
         }
     }

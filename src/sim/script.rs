@@ -233,7 +233,7 @@ impl Script {
         let Told::Settle(answer) = self.asks(Asked::Settle { session, cascade }) else {
             panic!("no settlement")
         };
-        answer.value.settlement
+        answer.value.settlement().cloned().unwrap()
     }
 
     /// Shows an open session.

@@ -73,6 +73,8 @@ fn open(engine: &Engine, parent: EnvelopeId, key: &str, cap: u64) -> SessionId {
 
 fn pay(engine: &Engine, session: SessionId, payee: PayeeId, nanos: u64, key: &str) {
     let debit = Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
         session,
         payee,
         amount: Amount::from_nanos(nanos),

@@ -12,7 +12,7 @@ use std::fmt;
 use tallystick_core::{
     AccountId, Amount, Currency, Decline, EnvelopeId, Record, SessionId, Stamp,
     account::Funding,
-    command::Scope,
+    command::{Act, Scope},
     keys::Verdict,
     payee::PayeeStatus,
     record::{Debited, SessionOpened, SessionSettled, StoredIntent},
@@ -46,7 +46,7 @@ impl Told {
 }
 
 /// Lists the kinds of record by the names that are told and filtered by.
-pub(super) const KINDS: [&str; 24] = [
+pub(super) const KINDS: [&str; 28] = [
     "genesis",
     "account_created",
     "deposited",
@@ -64,7 +64,11 @@ pub(super) const KINDS: [&str; 24] = [
     "topped_up",
     "session_closing",
     "command_declined",
+    "hold_lapsed",
     "debited",
+    "hold_placed",
+    "captured",
+    "voided",
     "reversed",
     "writer_opened",
     "writer_positioned",
@@ -93,7 +97,14 @@ pub(crate) fn kind(record: &Record<'_>) -> &'static str {
         Record::ToppedUp(_) => "topped_up",
         Record::SessionClosing(_) => "session_closing",
         Record::CommandDeclined(_) => "command_declined",
-        Record::Debited(_) => "debited",
+        Record::HoldLapsed(_) => "hold_lapsed",
+        Record::Debited(debit) => match debit.act {
+            Act::Capture { .. } if debit.late => "debited",
+            Act::Debit => "debited",
+            Act::Hold { .. } => "hold_placed",
+            Act::Capture { .. } => "captured",
+            Act::Void { .. } => "voided",
+        },
         Record::Reversed(_) => "reversed",
         Record::WriterOpened(_) => "writer_opened",
         Record::WriterPositioned(_) => "writer_positioned",
@@ -188,6 +199,13 @@ impl Teller<'_> {
                     format!("{} takes no more debits; those below it are settled first", closing.session);
                 Told::new(text, id(none(), "session_id", closing.session))
                     .of(EnvelopeId::Session(closing.session))
+            }
+            Record::HoldLapsed(lapsed) => {
+                let hold = lapsed.session.hold(lapsed.hold);
+                let text = format!("{hold} is over, {} given back", self.show(lapsed.released));
+                let fields = id(id(none(), "session_id", lapsed.session), "hold_id", hold);
+                Told::new(text, nanos(fields, "released", lapsed.released))
+                    .of(EnvelopeId::Session(lapsed.session))
             }
             Record::Debited(debit) => self.debited(seq, stamp, debit),
             Record::Reversed(reversed) => {
@@ -305,6 +323,8 @@ impl Teller<'_> {
             Reason::Closed => "closed",
             Reason::Expired => "expired",
             Reason::Cascade => "cascade",
+            Reason::Revoked => "revoked",
+            Reason::Consumed => "consumed",
         };
         let lines = settled.lines.iter().map(|line| {
             let fields = nanos(id(Fields::new(), "payee_id", line.payee), "amount", line.amount);

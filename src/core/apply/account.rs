@@ -34,6 +34,7 @@ impl Partition {
             limit: made.limit.into(),
             repaid: Total::ZERO,
             reserved_by_children: Total::ZERO,
+            held_below: Total::ZERO,
             spent_below: Total::ZERO,
             open_children: 0,
             created_at: stamp.at,

@@ -6,10 +6,11 @@ use crate::{
     Amount, Partition, Stamp, Time,
     account::Account,
     books::Book,
+    command::Act,
     keys::{Keys, Remembered, Said},
     partition::Made,
     record::{Debited, Reversed, SessionClosing, SessionOpened, SessionSettled, StoredIntent, ToppedUp},
-    session::{About, Authority, Mode, PayeePart, Plain, Session},
+    session::{About, Authority, Clauses, Guard, Guards, Mode, PayeePart, Plain, Session},
     settlement::{Outgoing, Settlement},
     tree::{At, EnvelopeMut},
 };
@@ -17,33 +18,27 @@ use alloc::vec::Vec;
 
 /// Is what of a session says where its money comes from and who counts it.
 #[derive(Clone, Copy)]
-struct Stand {
-    above: At,
-    parent: Option<u32>,
-    mode: Mode,
-    counted_above: bool,
+pub(super) struct Stand {
+    pub(super) above: At,
+    pub(super) parent: Option<u32>,
+    pub(super) mode: Mode,
+    pub(super) counted_above: bool,
 }
 
 impl Stand {
-    fn of(session: &Session) -> Self {
+    pub(super) fn of(session: &Session) -> Self {
         let (parent, mode, counted_above) = (session.parent(), session.mode, session.counted_above);
         Self { above: session.above(), parent, mode, counted_above }
     }
 }
 
 impl Partition {
-    pub(super) fn debited(&mut self, seq: u64, debit: &Debited<'_>) {
-        let said = Said {
-            amount: debit.amount,
-            payee: debit.payee,
-            currency: debit.currency,
-            reference: self.seed.field(debit.reference.as_bytes()),
-            evidence: self.seed.field(debit.evidence.as_ref().map_or(&[], |hash| hash.as_slice())),
-            partial: debit.partial,
-        };
+    pub(super) fn debited(&mut self, seq: u64, stamp: &Stamp, debit: &Debited<'_>) {
+        let said = Said::of(debit, self.seed);
         let session = found(self.sessions.get_mut(debit.session.slot()), "a debit in no session");
         assert_eq!(session.id, debit.session, "bug: record {seq} names another session");
-        assert!(debit.taken <= debit.amount, "bug: record {seq} takes more than was asked");
+        let is_debit = debit.act == Act::Debit || debit.late;
+        assert!(!is_debit || debit.taken <= debit.amount, "bug: record {seq} takes more than was asked");
         let remembered = Remembered { seq, said, verdict: debit.verdict, taken: debit.taken };
         match debit.intent {
             StoredIntent::Key(key) => session.remember(key, remembered),
@@ -54,6 +49,9 @@ impl Partition {
         if debit.verdict.is_some() {
             assert!(debit.taken.is_zero(), "bug: record {seq} declines and takes");
             return;
+        }
+        if !is_debit {
+            return self.held(seq, stamp, debit);
         }
         session.take(debit.payee, debit.taken);
         let (currency, stand) = (session.currency, Stand::of(session));
@@ -137,6 +135,8 @@ impl Partition {
             writers: Vec::new(),
             keys: Keys::default(),
             about: About { authority, reference: opened.reference.into(), ..About::default() },
+            guards: guards(&opened.clauses),
+            guard: guard(&opened.clauses),
         });
         let above = session.above();
         self.ends.insert(session.end());
@@ -202,6 +202,7 @@ impl Partition {
         let session = found(self.sessions.remove(slot), "a settlement of no session");
         assert_eq!(session.id, settled.session, "bug: record {seq} names another session");
         assert_eq!(session.open_children(), 0, "bug: record {seq} settles a session before those below it");
+        assert_eq!(session.open_holds(), 0, "bug: record {seq} settles a session with open holds");
         assert_eq!(session.spent_own, settled.total, "bug: record {seq} settles another total");
         let lines = settled.lines.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount));
         assert_eq!(lines, Some(settled.total), "bug: the lines of record {seq} do not add up");
@@ -241,6 +242,18 @@ impl Partition {
             self.outbox.push_back(Outgoing { no, settlement, currency: session.currency, line: *line });
         }
     }
+}
+
+/// Says what a debit of a session with these clauses has to look at.
+fn guards(clauses: &Clauses) -> Guards {
+    let Clauses { secret, approval_above, carry: _ } = clauses;
+    Guards::SECRET.if_so(secret.is_some()).and(Guards::APPROVAL.if_so(!approval_above.is_none()))
+}
+
+/// Makes what is kept of clauses; `None` for nothing.
+fn guard(clauses: &Clauses) -> Option<Guard> {
+    let Clauses { secret, approval_above, carry } = clauses.clone();
+    (*clauses != Clauses::default()).then(|| Guard { secret, approval_above, carry, ..Guard::default() })
 }
 
 fn settlement_of(

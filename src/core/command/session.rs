@@ -5,10 +5,10 @@ use super::{
     hash_optional,
 };
 use crate::{
-    Amount, Currency, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time,
+    Amount, Cap, Currency, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time,
     hash::{FieldHash, KeyHash, Seed},
     limits,
-    session::Mode,
+    session::{Clauses, Mode, SecretHash},
 };
 use alloc::vec::Vec;
 
@@ -49,6 +49,10 @@ pub struct OpenSession<'a> {
     pub approved_at: Time,
     /// The caller's own name for the session.
     pub reference: &'a str,
+    /// What most mandates do not say.
+    pub clauses: Clauses,
+    /// The hash of the secret that was presented for the parent.
+    pub parent_proof: Option<&'a SecretHash>,
 }
 
 /// Raises a session's cap, moves its end, or both.
@@ -108,6 +112,8 @@ impl<'a> OpenSession<'a> {
             evidence_hash: None,
             approved_at: Time::ZERO,
             reference: "",
+            clauses: Clauses { secret: None, approval_above: Cap::NONE, carry: false },
+            parent_proof: None,
         }
     }
 
@@ -156,6 +162,9 @@ impl Command for OpenSession<'_> {
         "authority",
         "reference",
         "mode",
+        "approval_above_nanos",
+        "secret_hash",
+        "carry",
     ];
 
     fn check(&self) -> Result<(), Refusal> {
@@ -169,6 +178,8 @@ impl Command for OpenSession<'_> {
         check_optional_amount(self.default_payee_cap, "default_payee_cap_nanos")?;
         check_optional_amount(self.debit_min, "debit_min_nanos")?;
         check_optional_amount(self.debit_max, "debit_max_nanos")?;
+        let approval = Amount::from_nanos(self.clauses.approval_above.nanos_or_zero());
+        check_optional_amount(approval, "approval_above_nanos")?;
         if !self.debit_max.is_zero() && self.debit_max < self.debit_min {
             return Err(Refusal::malformed("debit_max_nanos", "must be at least debit_min_nanos"));
         }
@@ -210,6 +221,9 @@ impl Command for OpenSession<'_> {
             seed.field(&authority),
             seed.field(self.reference.as_bytes()),
             hash_optional(seed, u64::from(self.mode == Mode::Shared)),
+            hash_optional(seed, self.clauses.approval_above.nanos_or_zero()),
+            seed.field(self.clauses.secret.as_ref().map_or(&[], |secret| secret.0.as_slice())),
+            hash_optional(seed, u64::from(self.clauses.carry)),
         ]
         .into()
     }

@@ -1,17 +1,20 @@
 //! Owns: the ladder of a debit: early returns in published order, so that the first limit hit is the one that is named.
 //! Never: writes. What is returned approved must succeed in `apply`.
 
-use super::Decided;
+use super::{
+    Decided,
+    hold::{self, Ruled},
+};
 use crate::{
     Amount, Currency, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, Record, Refusal,
     SessionId, Time,
-    command::{Debit, Intent, Scope},
+    command::{Act, Debit, Intent, Scope},
     hash::KeyHash,
     keys::{Remembered, Said, Verdict},
     limits,
     payee::PayeeStatus,
     record::{Debited, StoredIntent},
-    session::Session,
+    session::{Guards, SecretHash, Session},
     tree::At,
     writer::{Numbered, Turn},
 };
@@ -50,6 +53,10 @@ pub(crate) struct Ask {
 /// Is a debit decided anew: what its record says that the command does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judgement {
+    /// What is done: a hold has its own end.
+    pub act: Act,
+    /// It captures a hold that has ended: a debit like any other.
+    pub late: bool,
     /// The payee's notice.
     pub payee: u32,
     /// How it is recognised from now on.
@@ -64,6 +71,9 @@ impl Judgement {
     pub fn record<'a>(&self, command: &Debit<'a>) -> Debited<'a> {
         Debited {
             session: command.session,
+            act: self.act,
+            asked_until: asked_until(command.act),
+            late: self.late,
             payee: self.payee,
             amount: command.amount,
             currency: command.currency,
@@ -75,6 +85,11 @@ impl Judgement {
             evidence: command.evidence,
         }
     }
+}
+
+/// Returns the end that is asked for a hold.
+fn asked_until(act: Act) -> Time {
+    if let Act::Hold { until, .. } = act { until } else { Time::ZERO }
 }
 
 /// Is what judging a debit comes to.
@@ -101,21 +116,38 @@ pub fn debit<'a>(
 /// Decides one debit. The record is left to be made where it is written: it is long, and would be copied on its way.
 ///
 /// *Declines*, in this order: `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
-/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`; on each rung the nearest envelope first. The
-/// places of the codes not given yet are where their numbers put them.
-/// *Errors*: `Malformed`, `UnknownSession`, `PayeeNotHere`, then those of the key or number.
+/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`, `ApprovalRequired`; on each rung the nearest
+/// envelope first. A hold climbs the same ladder with its tolerance; a capture or a void meets its hold's tests alone.
+/// *Errors*: `Malformed`, `UnknownSession`, `SecretWrong`, `PayeeNotHere`, then those of the key or number; `UnknownHold`.
 /// *Cost*: two rows by slot, one small map; and one row for each level above that shares or counts.
 pub fn judge(partition: &Partition, command: &Debit<'_>, now: Time) -> Result<Judged, Refusal> {
     command.check()?;
     let session = partition.session(command.session)?;
+    if session.guards.has(Guards::SECRET) {
+        check_secret(session, command.proof)?;
+    }
     let (payee, _) = partition.notice(command.payee)?;
     let (intent, before) = recognise(partition, session, command)?;
     if let Some(before) = before {
         return replay(partition, command, payee, before);
     }
     let (amount, currency, partial) = (command.amount, command.currency, command.partial);
-    let ruling = rule(partition, session, &Ask { payee, amount, currency, partial }, now);
-    Ok(Judged::New(Judgement { payee, intent, ruling }))
+    let ask = Ask { payee, amount, currency, partial };
+    if command.act != Act::Debit {
+        let Ruled { act, late, ruling } = hold::rule_act(partition, session, command.act, &ask, now)?;
+        return Ok(Judged::New(Judgement { act, late, payee, intent, ruling }));
+    }
+    let ruling = rule(partition, session, &ask, now);
+    Ok(Judged::New(Judgement { act: Act::Debit, late: false, payee, intent, ruling }))
+}
+
+/// Refuses whoever does not know a session's secret. *Errors*: `SecretWrong`.
+#[cold]
+pub(crate) fn check_secret(session: &Session, proof: Option<&SecretHash>) -> Result<(), Refusal> {
+    match session.guard().and_then(|guard| guard.secret.as_ref()) {
+        Some(secret) if proof != Some(secret) => Err(Refusal::SecretWrong),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Finds out whether this intent was decided before.
@@ -145,14 +177,14 @@ fn replay(
     payee: u32,
     before: Remembered,
 ) -> Result<Judged, Refusal> {
-    let said = Said {
-        amount: command.amount,
+    let said = Judgement {
+        act: command.act,
+        late: false,
         payee,
-        currency: command.currency,
-        reference: partition.seed.field(command.reference.as_bytes()),
-        evidence: partition.seed.field(command.evidence.as_ref().map_or(&[], |hash| hash.as_slice())),
-        partial: command.partial,
+        intent: StoredIntent::Key(KeyHash(0)),
+        ruling: Ok(Amount::ZERO),
     };
+    let said = Said::of(&said.record(command), partition.seed);
     match before.said.differs_from(&said) {
         Some(field) => Err(Refusal::KeyReused { field }),
         None => Ok(Judged::Replay(before.into())),
@@ -197,40 +229,57 @@ pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Tim
     use DeclineCode as Code;
     let bounds = session.bounds();
     let own = EnvelopeId::Session(session.id);
+    let level = session.id.level();
     let no = |code, level, next| Err(Hit { decline: Decline::new(code, level, next), limit_of: own });
     if partition.has_ended(session, now) {
-        return no(Code::SessionEnded, Level::Session, Next::Nothing);
+        return no(Code::SessionEnded, level, Next::Nothing);
     }
     if now < bounds.not_before {
-        return no(Code::NotYetValid, Level::Session, Next::WaitUntil(bounds.not_before));
+        return no(Code::NotYetValid, level, Next::WaitUntil(bounds.not_before));
     }
     if !ask.currency.agrees_with(session.currency) {
-        return no(Code::CurrencyMismatch, Level::Session, Next::Nothing);
+        return no(Code::CurrencyMismatch, level, Next::Nothing);
     }
     if partition.payee_status(ask.payee) != PayeeStatus::Active {
         return no(Code::PayeeBlocked, Level::Payee, Next::Nothing);
     }
     if bounds.payees_restricted && session.part(ask.payee).is_none() {
-        return no(Code::PayeeNotAllowed, Level::Session, Next::Nothing);
+        return no(Code::PayeeNotAllowed, level, Next::Nothing);
     }
     if let Some(limit_of) = full_of_payees(partition, session, ask.payee) {
         return Err(Hit {
-            decline: Decline::new(Code::TooManyPayees, Level::Session, Next::Nothing),
+            decline: Decline::new(Code::TooManyPayees, limit_of.level(), Next::Nothing),
             limit_of,
         });
     }
     if ask.amount < bounds.debit_min {
-        return no(Code::BelowDebitMin, Level::Session, Next::Nothing);
+        return no(Code::BelowDebitMin, level, Next::Nothing);
     }
     if let Some(most) = bounds.debit_max.get()
         && ask.amount > most
     {
         let most = partition.payee_spendable(session, ask.payee).map_or(most, |left| most.min(left));
-        return no(Code::AboveDebitMax, Level::Session, smaller(partition, session, most));
+        return no(Code::AboveDebitMax, level, smaller(partition, session, most));
     }
     let taken = within_payee_cap(partition, session, ask)?;
-    // From here on the debit must succeed, if it fits the caps on its way.
-    within_cap(partition, session, ask, taken)
+    let taken = within_cap(partition, session, ask, taken)?;
+    if session.guards.has(Guards::APPROVAL) {
+        needs_no_approval(session, taken)?;
+    }
+    // From here on the debit must succeed.
+    Ok(taken)
+}
+
+/// Tests the threshold above which somebody has to approve a debit.
+#[cold]
+fn needs_no_approval(session: &Session, taken: Amount) -> Result<(), Hit> {
+    let most = session.guard().and_then(|guard| guard.approval_above.get());
+    if most.is_none_or(|most| taken <= most) {
+        return Ok(());
+    }
+    let limit_of = EnvelopeId::Session(session.id);
+    let decline = Decline::new(DeclineCode::ApprovalRequired, session.id.level(), Next::AskApproval);
+    Err(Hit { decline, limit_of })
 }
 
 /// Returns whose list of payees has no place for this one: the session's own, or one above that must count it.
@@ -279,7 +328,7 @@ fn within_cap(partition: &Partition, session: &Session, ask: &Ask, amount: Amoun
     let (level, could_add) = match limit_of {
         EnvelopeId::Account(_) => (Level::Account, Amount::ZERO),
         EnvelopeId::Session(id) => {
-            (Level::Session, partition.session(id).map_or(Amount::ZERO, |short| partition.can_add(short)))
+            (id.level(), partition.session(id).map_or(Amount::ZERO, |short| partition.can_add(short)))
         }
     };
     let next = if could_add.is_zero() {
@@ -298,7 +347,12 @@ fn suffices(session: &Session, amount: Amount) -> bool {
 
 /// Offers what is left, where that would pass every rung.
 fn smaller(partition: &Partition, session: &Session, most: Amount) -> Next {
-    let most = most.min(partition.spendable(session));
+    let mut most = most.min(partition.spendable(session));
+    if session.guards.has(Guards::APPROVAL)
+        && let Some(above) = session.guard().and_then(|guard| guard.approval_above.get())
+    {
+        most = most.min(above);
+    }
     if suffices(session, most) { Next::SmallerAmount(most) } else { Next::Nothing }
 }
 

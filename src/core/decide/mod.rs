@@ -4,6 +4,7 @@
 
 mod account;
 mod debit;
+mod hold;
 mod open;
 mod raise;
 mod register;
@@ -20,13 +21,15 @@ use crate::{
 
 pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
 pub use debit::{DebitReplay, Judged, Judgement, debit, judge, look_up};
+pub use hold::lapse;
 pub use open::open_session;
 pub use raise::top_up;
 pub use register::{block_payee, create_payee, open_writer, position_writer, post_settlement, take_notice};
 pub use reverse::reverse;
 pub use settle::{close, settle};
 
-pub(crate) use debit::{Ask, rule};
+pub(crate) use debit::{Ask, check_secret};
+pub(crate) use hold::{Ruled, rule_act};
 pub(crate) use open::room_for;
 
 /// Is what a decision comes to.

@@ -1,16 +1,16 @@
 //! Owns: the ladder of opening a session under an account or another session, and how far it may reach there.
 //! Never: writes.
 
-use super::{Decided, declined};
+use super::{Decided, check_secret, declined};
 use crate::{
-    AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, PayeeId,
-    Record, Refusal, SessionId, Time,
+    AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Next, Partition, PayeeId, Record,
+    Refusal, SessionId, Time,
     command::{Command as _, OpenSession, Scope},
     id::Place,
     limits,
     partition::CommandKey,
     record::SessionOpened,
-    session::{Bounds, Mode, Session},
+    session::{Bounds, Clauses, Mode, Session},
     tree::At,
 };
 use alloc::vec::Vec;
@@ -48,13 +48,16 @@ pub fn open_session<'a>(
     let above = above(partition, command.parent)?;
     let ended = above.parent.is_some_and(|parent| partition.has_ended(parent, now));
     if ended {
-        let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
+        let decline = Decline::new(DeclineCode::SessionEnded, command.parent.level(), Next::Nothing);
         return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
+    }
+    if let Some(parent) = above.parent {
+        check_secret(parent, command.parent_proof)?;
     }
     let bounds = bounds(command, &above, now)?;
     let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
     if command.currency != above.currency {
-        let decline = Decline::new(DeclineCode::CurrencyMismatch, level(above.at), Next::Nothing);
+        let decline = Decline::new(DeclineCode::CurrencyMismatch, command.parent.level(), Next::Nothing);
         return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
     if let Err(decline) = fits(partition, command, &above) {
@@ -72,6 +75,7 @@ pub fn open_session<'a>(
         parent: above.parent.map(|parent| parent.id),
         mode: command.mode,
         bounds,
+        clauses: clauses(command, &above)?,
         payees,
         principal: command.principal,
         method: command.method,
@@ -82,11 +86,17 @@ pub fn open_session<'a>(
     })))
 }
 
-fn level(at: At) -> Level {
-    match at {
-        At::Session(_) => Level::Session,
-        At::Account(_) => Level::Account,
+/// Takes the clauses that few mandates have: a threshold for approval is the parent's where none is asked.
+/// *Errors*: `Malformed`, when it is above the parent's.
+fn clauses(command: &OpenSession<'_>, above: &Above<'_>) -> Result<Clauses, Refusal> {
+    let mut clauses = command.clauses.clone();
+    let most = above.parent.and_then(Session::guard).map_or(Cap::NONE, |guard| guard.approval_above);
+    if clauses.approval_above.is_none() {
+        clauses.approval_above = most;
+    } else if most.get().is_some_and(|most| clauses.approval_above.get() > Some(most)) {
+        return Err(Refusal::malformed("approval_above_nanos", "must be at most the parent's"));
     }
+    Ok(clauses)
 }
 
 fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal> {
@@ -127,7 +137,7 @@ fn fits(partition: &Partition, command: &OpenSession<'_>, above: &Above<'_>) -> 
     if command.mode == Mode::Reserved {
         room_for(partition, above.at, command.cap)?;
     }
-    let no = |code| Err(Decline::new(code, level(above.at), Next::Nothing));
+    let no = |code| Err(Decline::new(code, command.parent.level(), Next::Nothing));
     if above.children >= above.children_most {
         return no(DeclineCode::TooManyChildren);
     }
@@ -144,10 +154,7 @@ pub(crate) fn room_for(partition: &Partition, at: At, cap: Amount) -> Result<(),
         return Ok(());
     }
     let short = partition.counting(at).find(|above| above.remaining() < cap).map_or(limit_of, |s| s.id());
-    let level = match short {
-        EnvelopeId::Account(_) => Level::Account,
-        EnvelopeId::Session(_) => Level::Session,
-    };
+    let level = short.level();
     let next = if left.is_zero() { Next::Nothing } else { Next::SmallerAmount(left) };
     Err(Decline::new(DeclineCode::Cap, level, next))
 }

@@ -2,7 +2,7 @@
 
 use super::{Decided, declined, open::room_for};
 use crate::{
-    Amount, Decline, DeclineCode, EnvelopeId, Level, Next, Partition, Record, Refusal, Time,
+    Amount, Decline, DeclineCode, EnvelopeId, Next, Partition, Record, Refusal, Time,
     command::{Command as _, Scope, TopUp},
     limits,
     partition::CommandKey,
@@ -28,7 +28,7 @@ pub fn top_up<'a>(
     let session = partition.session(command.session)?;
     let on = EnvelopeId::Session(command.session);
     if partition.has_ended(session, now) {
-        let decline = Decline::new(DeclineCode::SessionEnded, Level::Session, Next::Nothing);
+        let decline = Decline::new(DeclineCode::SessionEnded, on.level(), Next::Nothing);
         return Ok(declined(Scope::TopUp, on, decline, keyed));
     }
     let ends_at = end(partition, session, command, now)?;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 /// Decides the settlement of an open session that nothing is open below. Whoever asks, the reason is that its end came if
 /// it has come; `cascading` says that a session above is being settled.
-/// *Errors*: `UnknownSession`, for a settled one too: a session settles once; `OpenChildren`.
+/// *Errors*: `UnknownSession`, for a settled one too: a session settles once; `OpenChildren`, `OpenHolds`.
 pub fn settle(
     partition: &Partition,
     id: SessionId,
@@ -21,6 +21,9 @@ pub fn settle(
     let session = partition.session(id)?;
     if session.open_children() > 0 {
         return Err(Refusal::OpenChildren);
+    }
+    if session.open_holds() > 0 {
+        return Err(Refusal::OpenHolds);
     }
     let paid = session.payees().filter(|part| part.debit_count > 0);
     let line = |part: PayeePart| {

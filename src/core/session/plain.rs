@@ -1,7 +1,7 @@
 //! Owns: a session field by field: what one is made of, and the shape in which it is stored. Never: changes; a changed shape
 //! is a new version of the row.
 
-use super::{About, Bounds, Mode, PayeePart, Rare, Rest, Session, payees::Payees};
+use super::{About, Bounds, Guard, Guards, Mode, PayeePart, Rare, Rest, Session, payees::Payees};
 use crate::{Amount, Currency, SessionId, Time, keys::Keys, writer::Window};
 use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct Plain {
     pub spent_own: Amount,
     /// What sessions below it spent: closed ones, and open shared ones.
     pub spent_below: Amount,
-    /// Set aside by holds. A place: always zero until there are holds.
+    /// Set aside by holds: its own, and those of shared sessions below.
     pub held: Amount,
     /// Set aside for open reserved sessions below.
     pub reserved_by_children: Amount,
@@ -51,11 +51,15 @@ pub struct Plain {
     pub keys: Keys,
     /// The part that no debit reads.
     pub about: About,
+    /// What a debit has to look at beside the row.
+    pub guards: Guards,
+    /// What few mandates say, and its holds.
+    pub guard: Option<Guard>,
 }
 
 impl From<Plain> for Session {
     fn from(plain: Plain) -> Self {
-        let Plain { bounds, mut writers, keys, about, .. } = plain;
+        let Plain { bounds, mut writers, keys, about, guard, .. } = plain;
         let rare = Rare {
             parent: plain.parent,
             open_children: plain.open_children,
@@ -67,7 +71,8 @@ impl From<Plain> for Session {
             reserved_by_children: plain.reserved_by_children,
         };
         let window = if writers.is_empty() { None } else { Some(writers.remove(0)) };
-        let has_rest = !writers.is_empty() || !keys.is_empty() || about != About::default();
+        let has_rest =
+            !writers.is_empty() || !keys.is_empty() || about != About::default() || guard.is_some();
         Self {
             id: plain.id,
             cap: bounds.cap,
@@ -84,10 +89,11 @@ impl From<Plain> for Session {
             counts_payees: plain.counts_payees,
             counted_above: plain.counted_above,
             payees_restricted: bounds.payees_restricted,
+            guards: plain.guards,
             payees: Payees::new(plain.payees, bounds.default_payee_cap),
             window,
             rare: (rare != Rare::NONE).then(|| Box::new(rare)),
-            rest: has_rest.then(|| Box::new(Rest { about, keys, writers })),
+            rest: has_rest.then(|| Box::new(Rest { about, keys, writers, guard: guard.map(Box::new) })),
         }
     }
 }
@@ -96,7 +102,7 @@ impl From<Session> for Plain {
     fn from(session: Session) -> Self {
         let (rare, bounds) = (*session.rare(), session.bounds());
         let payees = session.payees().collect();
-        let Rest { about, keys, writers } = session.rest.map_or_else(Rest::default, |rest| *rest);
+        let Rest { about, keys, writers, guard } = session.rest.map_or_else(Rest::default, |rest| *rest);
         Self {
             id: session.id,
             account: session.account,
@@ -119,6 +125,8 @@ impl From<Session> for Plain {
             writers: session.window.into_iter().chain(writers).collect(),
             keys,
             about,
+            guards: session.guards,
+            guard: guard.map(|guard| *guard),
         }
     }
 }

@@ -83,7 +83,38 @@ pub struct About {
     pub reversed: BTreeMap<u64, Amount>,
 }
 
-/// Is the part of a mandate that bounds debits. Places in the record: velocity, approval threshold.
+/// Is the hash of a secret that whoever debits must know: SHA-256. Compared in constant time, never shown.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct SecretHash(pub [u8; 32]);
+
+impl PartialEq for SecretHash {
+    /// Compares every byte, wherever the first difference is.
+    fn eq(&self, other: &Self) -> bool {
+        let differ = self.0.iter().zip(&other.0).fold(0, |differ, (a, b)| differ | (a ^ b));
+        core::hint::black_box(differ) == 0
+    }
+}
+
+impl Eq for SecretHash {}
+
+impl core::fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("SecretHash(hidden)")
+    }
+}
+
+/// Is what most mandates do not say: asked at opening, written in the record, and kept in the session's guard.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Clauses {
+    /// What whoever debits it must know.
+    pub secret: Option<SecretHash>,
+    /// Debits above it need somebody's approval.
+    pub approval_above: Cap,
+    /// It may outlive its token's period, and is then reserved whole in the next.
+    pub carry: bool,
+}
+
+/// Is the part of a mandate that bounds every debit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// The session's cap.

@@ -286,6 +286,8 @@ impl Model {
         let (nanos, payee, euros) = said;
         let currency: Currency = if euros { EUR } else { USD };
         let asked = Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session: self.sessions[at].id,
             payee: self.payees[payee],
             amount: Amount::from_nanos(nanos),

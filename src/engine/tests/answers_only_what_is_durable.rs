@@ -144,7 +144,7 @@ fn nothing_is_heard_before_its_group_is_durable() {
     assert!(blocked.wait().is_ok() && again.wait().unwrap().replayed);
     let settlement = settled.wait().unwrap().value;
     assert_eq!(settled_again.wait().unwrap().value, settlement);
-    assert_eq!(found.wait(), Ok(settlement.settlement));
+    assert_eq!(found.wait(), Ok(settlement.settlement().cloned().unwrap()));
     assert_eq!(retired.wait(), Err(Fault::Refused(Refusal::SessionRetired)));
     assert_eq!(position_read.wait().unwrap().ledgers[0].payable.nanos(), 62);
     assert_eq!(s.settlements_after(0, 10).unwrap().len(), 1);

@@ -175,7 +175,7 @@ fn each_line_arrives_once_while_others_settle_and_block() {
                     let seq = ticket.seq();
                     let settled = ticket.wait().unwrap();
                     assert_durable(&journal, seq.max(settled.seq));
-                    assert!(settled.value.settlement.total >= Amount::from_nanos(30));
+                    assert!(settled.value.settlement().unwrap().total >= Amount::from_nanos(30));
                     // What is told is in the payee's position.
                     let position = engine.payee(payee).wait().unwrap();
                     let nanos: u128 = position.ledgers.iter().map(|ledger| ledger.payable.nanos()).sum();
@@ -255,7 +255,8 @@ fn a_settlement_is_found_while_a_checkpoint_files_it() {
     explore(|| {
         let world = World::new();
         let (session, _) = world.session_of_100();
-        let settled = world.engine().settle(session, false).wait().unwrap().value.settlement;
+        let settled =
+            world.engine().settle(session, false).wait().unwrap().value.settlement().cloned().unwrap();
         let engine = world.engine();
         let asking = thread::spawn(move || {
             let found = engine.settlement(session.settlement()).wait().unwrap();

@@ -241,7 +241,7 @@ fn what_was_reversed_can_be_spent_again_at_every_level_and_is_not_settled() {
     assert_eq!(code(&world.debit(leaf, payee, 1, "k4")), Some(DeclineCode::PayeeCap));
     assert_eq!(reverse(b"r3", 0).unwrap().value.reversed, nanos(35), "all that is left of it");
 
-    let settled = world.engine().settle(leaf, false).wait().unwrap().value.settlement;
+    let settled = world.engine().settle(leaf, false).wait().unwrap().value.settlement().cloned().unwrap();
     assert_eq!((settled.total, settled.debit_count), (nanos(25), 2));
     let again = reverse(b"r3", 0).unwrap();
     assert!(again.replayed && matches!(again.value.session, SessionShown::Settled(_)));

@@ -150,7 +150,7 @@ impl Heard {
                 let sessions = self.sessions();
                 let Some(session) = pick(dice, &sessions).copied() else { return Ok(()) };
                 self.closing.push(session);
-                self.settled.push(engine.settle(session, false).wait()?.value.settlement);
+                self.settled.push(engine.settle(session, false).wait()?.value.settlement().cloned().unwrap());
             }
             21 if dice.below(4) == 0 => {
                 let Some(payee) = pick(dice, &payees).copied() else { return Ok(()) };
@@ -211,7 +211,7 @@ impl Heard {
         for settlement in &self.settled {
             assert_eq!(engine.settlement(settlement.id()).wait().as_ref(), Ok(settlement), "{story}");
             assert_eq!(
-                engine.settle(settlement.session, false).wait().unwrap().value.settlement,
+                engine.settle(settlement.session, false).wait().unwrap().value.settlement().cloned().unwrap(),
                 *settlement,
                 "{story}"
             );

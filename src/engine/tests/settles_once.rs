@@ -64,7 +64,7 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
                         settled.store(true, Ordering::Release);
                         // Its lines are in the positions before it is heard, whoever closed the session.
                         let positions: u128 = payees.iter().map(|payee| world.payable(*payee)).sum();
-                        assert_eq!(positions, u128::from(answer.value.settlement.total.nanos()));
+                        assert_eq!(positions, u128::from(answer.value.settlement().unwrap().total.nanos()));
                         answer
                     })
                 })
@@ -76,12 +76,9 @@ fn every_approved_debit_is_in_the_settlement_and_none_comes_after() {
             }
         });
         assert_eq!(settlements.iter().filter(|answer| !answer.replayed).count(), 1);
-        let settlement = &settlements[0].value.settlement;
-        assert!(
-            settlements
-                .iter()
-                .all(|answer| answer.value.settlement == *settlement && answer.seq == settlement.seq)
-        );
+        let settlement = &settlements[0].value.settlement().cloned().unwrap();
+        assert!(settlements.iter().all(|answer| answer.value.settlement().cloned().unwrap() == *settlement
+            && answer.seq == settlement.seq));
         let lines = settlement.lines.iter().map(|line| (line.payee, (line.amount.nanos(), line.debit_count)));
         assert_eq!(lines.collect::<BTreeMap<_, _>>(), sums, "run {run}");
         assert!(settlement.lines.is_sorted_by_key(|line| line.payee));
@@ -108,9 +105,14 @@ fn positions_get_each_line_once_wherever_the_power_goes() {
                 world.debit(session, *payee, 10 * n, &format!("k{n}"));
             }
             world.disk.lose_power_after(crash_after, landed);
-            let heard = world.engine().settle(session, false).wait().map(|answer| answer.value.settlement);
+            let heard = world
+                .engine()
+                .settle(session, false)
+                .wait()
+                .map(|answer| answer.value.settlement().cloned().unwrap());
             let world = world.restart(3).restart(5);
-            let settlement = world.engine().settle(session, false).wait().unwrap().value.settlement;
+            let settlement =
+                world.engine().settle(session, false).wait().unwrap().value.settlement().cloned().unwrap();
             if let Ok(heard) = heard {
                 assert_eq!(heard, settlement);
             }
@@ -137,7 +139,15 @@ fn a_reader_with_a_cursor_sees_each_settlement_once() {
                     let settled = (0..60).map(|n| {
                         let session = world.open(&opening(account, &format!("s{n}"), 100));
                         world.debit(session, payee, 1 + n, "k");
-                        world.engine().settle(session, false).wait().unwrap().value.settlement
+                        world
+                            .engine()
+                            .settle(session, false)
+                            .wait()
+                            .unwrap()
+                            .value
+                            .settlement()
+                            .cloned()
+                            .unwrap()
                     });
                     settled.collect::<Vec<_>>()
                 })
@@ -189,7 +199,7 @@ fn an_end_is_exact_to_the_nanosecond() {
     let SessionShown::Open(view) = world.engine().session(session).wait().unwrap() else { panic!("swept") };
     assert!(view.ended);
     assert_eq!(
-        world.engine().settle(session, false).wait().unwrap().value.settlement.reason,
+        world.engine().settle(session, false).wait().unwrap().value.settlement().unwrap().reason,
         Reason::Expired
     );
 }
@@ -262,7 +272,7 @@ fn the_sweeper_settles_what_has_ended_and_nothing_else() {
         let settlement = world.engine().settle(session, false).wait().unwrap();
         assert!(settlement.replayed);
         assert_eq!(
-            (settlement.value.settlement.reason, settlement.value.settlement.total),
+            (settlement.value.settlement().unwrap().reason, settlement.value.settlement().unwrap().total),
             (Reason::Expired, Amount::from_nanos(3))
         );
     }

@@ -19,7 +19,7 @@ fn rows_of_a_failed_checkpoint_are_in_the_next() {
     world.debit(session, payee, 600, "k");
     let closed = world.open(&opening(account, "t", 100));
     world.debit(closed, payee, 100, "k");
-    let settled = world.engine().settle(closed, false).wait().unwrap().value.settlement;
+    let settled = world.engine().settle(closed, false).wait().unwrap().value.settlement().cloned().unwrap();
     world.disk.saves_failing.store(1, Ordering::SeqCst);
     assert!(world.running.checkpoint().is_err());
     let summary = world.running.checkpoint().unwrap();

@@ -98,7 +98,7 @@ fn a_parent_with_open_children_is_settled_only_when_asked_to_take_them_along() {
 
     let settled = world.engine().settle(top, true).wait().unwrap();
     assert_eq!((settled.value.cascaded, settled.replayed), (3, false));
-    let settlement = settled.value.settlement;
+    let settlement = settled.value.settlement().cloned().unwrap();
     assert_eq!(
         (settlement.total, settlement.spent_below, settlement.released),
         (nanos(11), nanos(90), nanos(399))

@@ -303,5 +303,16 @@ fn debit(
     let (session, payee) = (session(ledger, choices), payee(ledger, choices));
     let (amount, currency, partial) = (amount(choices), currency(choices), choices.flag());
     let (reference, evidence) = (choices.text(4), hash(choices));
-    ledger.debit(&Debit { session, payee, amount, currency, intent, reference, evidence, partial })
+    ledger.debit(&Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
+        session,
+        payee,
+        amount,
+        currency,
+        intent,
+        reference,
+        evidence,
+        partial,
+    })
 }

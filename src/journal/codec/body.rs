@@ -20,21 +20,26 @@ use tallystick_core::{
 
 /// Numbers the kind that most records are.
 pub(super) const DEBITED: u8 = 40;
+const HOLD: u8 = 41;
+const CAPTURE: u8 = 42;
+const VOID: u8 = 43;
 
 /// Returns the version in which a kind of record is written, the newest that is read.
 pub(super) const fn version(kind: u8) -> u8 {
     match kind {
         // 1 had no limit, no external authority and no payment method.
         10 => 2,
-        // 1 had no partial debits.
-        DEBITED => 2,
+        // 1 had no clauses.
+        30 => 2,
+        // 1 had no partial debits, 2 no late captures.
+        DEBITED => 3,
         _ => 1,
     }
 }
 
 /// Returns whether a kind of record is one that `take` reads.
 pub(super) const fn is_known(kind: u8) -> bool {
-    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36 | 37 | DEBITED | 44..=46 | 50..=52)
+    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36..=38 | DEBITED..=VOID | 44..=46 | 50..=52)
 }
 
 pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
@@ -60,6 +65,7 @@ pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
         Record::SessionClosing(r) => out.put_u128(r.session.bits()),
         Record::CommandDeclined(r) => session::put_command_declined(r, out),
         Record::Debited(r) => debit::put_debited(r, out),
+        Record::HoldLapsed(r) => debit::put_lapsed(r, out),
         Record::Reversed(r) => debit::put_reversed(r, out),
         Record::WriterOpened(r) => {
             out.put_u128(r.id.bits());
@@ -94,12 +100,14 @@ pub(super) fn take<'a>(kind: u8, version: u8, take: &mut Take<'a>) -> Result<Rec
         21 => Record::PayeeStatusSet(payee::take_status_set(take)?),
         22 => Record::PayeeShared(payee::take_shared(take)?),
         23 => Record::PayeeNoticed(payee::take_noticed(take)?),
-        30 => Record::SessionOpened(session::take_opened(take)?),
+        30 => Record::SessionOpened(session::take_opened(version, take)?),
         31 => Record::OpenDeclined(session::take_open_declined(take)?),
         32 => Record::ToppedUp(session::take_topped_up(take)?),
         36 => Record::SessionClosing(SessionClosing { session: id(take, SessionId::from_bits)? }),
         37 => Record::CommandDeclined(session::take_command_declined(take)?),
+        38 => Record::HoldLapsed(debit::take_lapsed(take)?),
         DEBITED => Record::Debited(take_debited(version, take)?),
+        HOLD | CAPTURE | VOID => Record::Debited(debit::take_held(kind, take)?),
         44 => Record::Reversed(debit::take_reversed(take)?),
         45 => Record::WriterOpened(WriterOpened {
             id: id(take, WriterId::from_bits)?,

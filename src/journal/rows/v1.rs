@@ -53,6 +53,7 @@ impl From<Account> for account::Account {
             repaid: Total::ZERO,
             reserved_by_children: old.reserved_by_children,
             spent_below: old.spent_below,
+            held_below: Total::ZERO,
             open_children: old.open_children,
             created_at: old.created_at,
             terms: Box::new(Terms { reference: old.reference, ..Terms::default() }),

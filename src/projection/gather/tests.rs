@@ -23,6 +23,9 @@ fn stamp(at: u64) -> Stamp {
 
 fn debit(session: SessionId, seq: u64) -> Debited<'static> {
     Debited {
+        act: tallystick_core::command::Act::Debit,
+        asked_until: Time::ZERO,
+        late: false,
         session,
         payee: 8,
         amount: Amount::from_nanos(10),

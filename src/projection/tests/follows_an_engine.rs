@@ -103,6 +103,8 @@ fn what_was_answered_is_found() {
     let debit = |nanos, intent| {
         let (amount, reference) = (Amount::from_nanos(nanos), "order");
         let asked = Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session,
             payee,
             amount,

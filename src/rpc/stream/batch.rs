@@ -216,6 +216,8 @@ fn command<'a>(
         sessions.get(item.session as usize).ok_or(("session", "must be an index into session_ids"))?;
     let payee = payees.get(item.payee as usize).ok_or(("payee", "must be an index into payee_ids"))?;
     Ok(Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
         session: (*session)?,
         payee: (*payee)?,
         amount: decode::amount(item.amount_nanos),

@@ -144,6 +144,7 @@ impl Facts {
             Next::TopUp(most) => !most.is_zero() && decline.code == Code::Cap,
             Next::Nothing => decline.code != Code::NotYetValid,
             Next::NewKey => false,
+            Next::AskApproval => decline.code == tallystick_core::DeclineCode::ApprovalRequired,
         };
         if !useful {
             return told("what is offered is of no use");

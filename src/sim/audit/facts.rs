@@ -124,7 +124,9 @@ impl Facts {
             self.see(shown)?;
         }
         match (asked, told) {
-            (_, Told::Settle(answer)) => self.settled(&answer.value.settlement),
+            (_, Told::Settle(answer)) => {
+                answer.value.settlement().map_or(Ok(()), |settlement| self.settled(settlement))
+            }
             (_, Told::SettlementShown(settlement)) => self.settled(settlement),
             (Asked::TopUp { session, key, add, .. }, Told::TopUp(answer)) => {
                 let done = answer.value.decline.is_none();

@@ -13,7 +13,7 @@ use tallystick_core::{
     session::Mode,
     settlement::{Outgoing, Reason, Settlement},
 };
-use tallystick_engine::{Answer, SettleAnswer};
+use tallystick_engine::{Answer, SessionShown, SettleAnswer};
 
 /// Says why a session may be settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,11 @@ impl State {
         let Some(row) = self.sessions.get(&id) else { return Ok(Err(Refusal::UnknownSession)) };
         if let Some(settlement) = row.settled.clone() {
             let seq = settlement.seq;
-            return Ok(Ok(Answer { value: SettleAnswer { settlement, cascaded: 0 }, seq, replayed: true }));
+            return Ok(Ok(Answer {
+                value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded: 0 },
+                seq,
+                replayed: true,
+            }));
         }
         let mut cascaded = 0;
         let has_children =
@@ -73,7 +77,11 @@ impl State {
         self.deliveries(id.partition(), w)?;
         let settled = self.sessions.get(&id).and_then(|row| row.settled.clone());
         let Some(settlement) = settled else { return wrong(format!("{id} is not settled")) };
-        Ok(Ok(Answer { seq: took.seq, value: SettleAnswer { settlement, cascaded }, replayed: false }))
+        Ok(Ok(Answer {
+            seq: took.seq,
+            value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded },
+            replayed: false,
+        }))
     }
 
     fn close(&mut self, id: SessionId) {

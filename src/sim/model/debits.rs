@@ -133,6 +133,8 @@ impl State {
     ) -> DebitAnswer {
         let left = self.left_after(ask.session, ask.payee);
         DebitAnswer {
+            act: tallystick_core::command::Act::Debit,
+            late: false,
             session: ask.session,
             seq,
             at,
@@ -180,6 +182,9 @@ impl State {
         };
         let notice = self.notices.get(&(ask.session.partition(), ask.payee));
         let should = Debited {
+            act: tallystick_core::command::Act::Debit,
+            asked_until: Time::ZERO,
+            late: false,
             session: ask.session,
             payee: notice.map_or(u32::MAX, |notice| notice.slot),
             amount: ask.amount,

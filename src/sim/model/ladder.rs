@@ -137,7 +137,7 @@ impl State {
                     at > now && with(1, at).err().is_none_or(|no| no.decline.code > Code::NotYetValid);
                 (!waits).then(|| format!("waiting until {at} is of no use"))
             }
-            Next::TopUp(_) | Next::Nothing | Next::NewKey => None,
+            Next::TopUp(_) | Next::Nothing | Next::NewKey | Next::AskApproval => None,
         }
     }
 

@@ -248,6 +248,7 @@ impl State {
             epochs: BTreeMap::new(),
         };
         let should = SessionOpened {
+            clauses: tallystick_core::session::Clauses::default(),
             id,
             account: above.account,
             parent: above.parent,

@@ -47,6 +47,7 @@ impl State {
         let reference = row.reference.as_str().into();
         let open_children = u32::try_from(self.open_children(&row.children)).unwrap_or(u32::MAX);
         Some(Account {
+            held_below: Total::ZERO,
             id,
             currency: row.currency,
             funding: row.funding,
@@ -124,6 +125,7 @@ impl State {
             approved_at: asked.approved_at,
         };
         SessionView {
+            guard: None,
             id,
             account: row.account,
             currency: row.currency,

@@ -8,7 +8,7 @@ use tallystick_core::{
     id::Place,
     settlement::{Line, Reason, Settlement},
 };
-use tallystick_engine::{Answer, DebitAnswer, Fault, SettleAnswer, Totals};
+use tallystick_engine::{Answer, DebitAnswer, Fault, SessionShown, SettleAnswer, Totals};
 use tallystick_sim::{
     asked::{Asked, Heard, Named, NewDebit, Told},
     audit::Auditor,
@@ -37,6 +37,8 @@ fn debit(key: &str, amount: u64) -> NewDebit {
 
 fn approved(ask: &NewDebit, seq: u64) -> DebitAnswer {
     DebitAnswer {
+        act: tallystick_core::command::Act::Debit,
+        late: false,
         session: SESSION,
         seq,
         at: Time::from_ns(1_000 + seq),
@@ -99,8 +101,11 @@ fn paid(ask: NewDebit, answer: DebitAnswer) -> (Asked, Heard) {
 }
 
 fn close(settlement: Settlement) -> (Asked, Heard) {
-    let answer =
-        Answer { seq: settlement.seq, value: SettleAnswer { settlement, cascaded: 0 }, replayed: false };
+    let answer = Answer {
+        seq: settlement.seq,
+        value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded: 0 },
+        replayed: false,
+    };
     (Asked::Settle { session: SESSION, cascade: false }, Ok(Told::Settle(answer)))
 }
 

@@ -126,6 +126,8 @@ impl Life {
         for n in from..self.counts[0] {
             let key = format!("k{n}");
             let debit = Debit {
+                act: tallystick_core::command::Act::Debit,
+                proof: None,
                 session: self.session,
                 payee: self.payee,
                 amount: Amount::from_nanos(if n % 4 == 3 { u64::MAX >> 1 } else { 1_000 + n }),

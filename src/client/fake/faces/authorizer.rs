@@ -101,7 +101,8 @@ impl Authorizer for Fake {
         let (settlement, replayed, cascaded_count) =
             self.world().settle(&session_id, cascade).map_err(status)?;
         let (settlement, durability) = (Some(settlement), DURABILITY);
-        Ok(Response::new(v1::SettleResponse { settlement, replayed, durability, cascaded_count }))
+        let session = None;
+        Ok(Response::new(v1::SettleResponse { settlement, replayed, durability, cascaded_count, session }))
     }
 
     async fn top_up(&self, request: Request<v1::TopUpRequest>) -> Answered<v1::TopUpResponse> {

@@ -147,6 +147,8 @@ impl Ledger {
 
     pub(crate) fn opening(&self, cap: u64, ttl: u64) -> OpenSession<'static> {
         OpenSession {
+            clauses: tallystick_core::session::Clauses::default(),
+            parent_proof: None,
             parent: EnvelopeId::Account(self.account.unwrap()),
             mode: Mode::Reserved,
             key: b"session",
@@ -194,6 +196,8 @@ impl Ledger {
 
     pub(crate) fn debit<'a>(&self, name: &str, nanos: u64, currency: Currency, key: &'a [u8]) -> Debit<'a> {
         Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session: self.session.unwrap(),
             payee: self.named(name),
             amount: Amount::from_nanos(nanos),

@@ -8,16 +8,24 @@ use tallystick_core::{
     Amount, PayeeId, Record, Refusal, SessionId,
     decide::{self, Decided},
     settlement::{Line, Reason},
+    tree::Step,
 };
 
 impl World {
     /// Settles a session and all that is open below it, from the leaves.
     pub(crate) fn settle_whole(&mut self, session: usize) {
         let id = self.model.sessions[session].id;
-        while let Some(leaf) = self.partition.leaf_below(id) {
+        while let Some(leaf) = self.leaf_below(id) {
             self.settle_one(leaf, true);
         }
         self.settle_one(id, false);
+    }
+
+    fn leaf_below(&self, id: SessionId) -> Option<SessionId> {
+        match self.partition.next_step_to_close(id, self.time()).unwrap() {
+            Step::Settle { session, cascading } => cascading.then_some(session),
+            step => panic!("{step:?}"),
+        }
     }
 
     /// Begins a cascade and settles at most `leaves` of it; the sweeper finishes it.
@@ -30,7 +38,7 @@ impl World {
         }
         self.model.sessions[session].closing = true;
         for _ in 0..leaves {
-            let Some(leaf) = self.partition.leaf_below(id) else { return };
+            let Some(leaf) = self.leaf_below(id) else { return };
             self.settle_one(leaf, true);
         }
     }

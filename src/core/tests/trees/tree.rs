@@ -36,6 +36,8 @@ impl World {
         let nanos = Amount::from_nanos;
         let ids = |at: &usize| self.payees[*at];
         let command = OpenSession {
+            clauses: tallystick_core::session::Clauses::default(),
+            parent_proof: None,
             parent: self.id_of(above),
             mode: if wish.shared { Mode::Shared } else { Mode::Reserved },
             currency: USD,
@@ -158,6 +160,8 @@ impl World {
         (euros, partial): (bool, bool),
     ) -> Result<u64, Code> {
         let command = Debit {
+            act: tallystick_core::command::Act::Debit,
+            proof: None,
             session: self.model.sessions[session].id,
             payee: self.payees[payee],
             amount: Amount::from_nanos(amount),
@@ -224,7 +228,7 @@ impl World {
                 assert!(most.nanos() == useful || !nothing_due, "and no more");
             }
             Next::WaitUntil(at) => assert_eq!(at, self.at(model.begins(session))),
-            Next::Nothing | Next::NewKey => {}
+            Next::Nothing | Next::NewKey | Next::AskApproval => {}
         }
     }
 

@@ -90,6 +90,7 @@ fn next(next: Next, ledger: &Ledger) -> String {
         Next::WaitUntil(at) => format!("wait until {}", at.ns() - ledger.at(0).ns()),
         Next::SmallerAmount(most) => format!("at most {}", most.nanos()),
         Next::NewKey => "new key".into(),
+        Next::AskApproval => "ask for approval".into(),
     }
 }
 
@@ -231,6 +232,8 @@ impl Words {
         let own = ["alice", "bob"].map(|who| (who, clauses.number(&format!("{who}'s cap"))));
         let default_payee_cap = Amount::from_nanos(clauses.number("payee cap"));
         let command = OpenSession {
+            clauses: tallystick_core::session::Clauses::default(),
+            parent_proof: None,
             parent,
             mode: if clauses.has("shared") { Mode::Shared } else { Mode::Reserved },
             key: key.as_bytes(),

@@ -331,6 +331,8 @@ pub(crate) fn below(parent: EnvelopeId, key: &str, cap: u64) -> OpenSession<'_> 
 
 pub(crate) fn by_key(session: SessionId, payee: PayeeId, nanos: u64, key: &str) -> Debit<'_> {
     Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
         session,
         payee,
         amount: Amount::from_nanos(nanos),

@@ -94,6 +94,7 @@ pub(super) fn put_decline(decline: &Decline, out: &mut Vec<u8>) {
         Next::WaitUntil(at) => (3, at.ns()),
         Next::SmallerAmount(most) => (5, most.nanos()),
         Next::NewKey => (6, 0),
+        Next::AskApproval => (4, 0),
     };
     out.put_u8(number);
     out.put_small(value);
@@ -108,6 +109,7 @@ pub(super) fn decline(take: &mut Take<'_>) -> Result<Decline, Damage> {
         (3, at) => Next::WaitUntil(Time::from_ns(at)),
         (5, most) => Next::SmallerAmount(Amount::from_nanos(most)),
         (6, 0) => Next::NewKey,
+        (4, 0) => Next::AskApproval,
         _ => return Err(take.damage("next")),
     };
     Ok(Decline { code, level, next })

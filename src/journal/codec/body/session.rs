@@ -6,7 +6,7 @@ use tallystick_core::{
     AccountId, EnvelopeId, SessionId,
     command::Scope,
     record::{CommandDeclined, OpenDeclined, SessionOpened, ToppedUp},
-    session::{Bounds, Mode},
+    session::{Bounds, Clauses, Mode, SecretHash},
 };
 
 /// Says that a session's parent is its account.
@@ -26,9 +26,9 @@ pub(super) fn put_opened(r: &SessionOpened<'_>, out: &mut Vec<u8>) {
     }
     out.put_u8(r.mode as u8);
     put_bounds(&r.bounds, out);
-    // Places: how many velocity clauses follow, and the approval threshold.
+    // A place: how many velocity clauses follow.
     out.put_small(0);
-    out.put_small(0);
+    out.put_small(r.clauses.approval_above.nanos_or_zero());
     out.put_small(r.payees.len() as u64);
     for (slot, cap) in &r.payees {
         out.put_small((*slot).into());
@@ -40,9 +40,11 @@ pub(super) fn put_opened(r: &SessionOpened<'_>, out: &mut Vec<u8>) {
     out.put_u64(r.approved_at.ns());
     out.put_text(r.reference);
     put_keyed(&r.keyed, out);
+    out.put_hash(r.clauses.secret.as_ref().map(|secret| &secret.0));
+    out.put_u8(u8::from(r.clauses.carry));
 }
 
-pub(super) fn take_opened<'a>(take: &mut Take<'a>) -> Result<SessionOpened<'a>, Damage> {
+pub(super) fn take_opened<'a>(version: u8, take: &mut Take<'a>) -> Result<SessionOpened<'a>, Damage> {
     let (session, account) = (id(take, SessionId::from_bits)?, id(take, AccountId::from_bits)?);
     let parent = match take.u8("parent")? {
         PARENT_ACCOUNT => None,
@@ -52,17 +54,19 @@ pub(super) fn take_opened<'a>(take: &mut Take<'a>) -> Result<SessionOpened<'a>, 
     let mode = take.u8("mode")?;
     let mode = Mode::from_number(mode).ok_or(take.damage("mode"))?;
     let bounds = bounds(take)?;
-    if take.small("velocity clauses")? != 0 || take.small("approval threshold")? != 0 {
+    if take.small("velocity clauses")? != 0 {
         return Err(take.damage("clauses"));
     }
+    let mut clauses = Clauses { approval_above: cap(take)?, ..Clauses::default() };
     let count = take.count(2, "payees")?;
     let payees = (0..count).map(|_| Ok((take.narrow("slot")?, cap(take)?))).collect::<Result<_, _>>()?;
-    Ok(SessionOpened {
+    let mut opened = SessionOpened {
         id: session,
         account,
         parent,
         mode,
         bounds,
+        clauses: Clauses::default(),
         payees,
         principal: take.text("principal")?,
         method: take.text("method")?,
@@ -70,7 +74,15 @@ pub(super) fn take_opened<'a>(take: &mut Take<'a>) -> Result<SessionOpened<'a>, 
         approved_at: time(take)?,
         reference: take.text("reference")?,
         keyed: keyed(take)?,
-    })
+    };
+    if version > 1 {
+        clauses.secret = take.hash("secret")?.map(SecretHash);
+        clauses.carry = yes_or_no(take, "carry")?;
+    } else if clauses != Clauses::default() {
+        return Err(take.damage("clauses"));
+    }
+    opened.clauses = clauses;
+    Ok(opened)
 }
 
 fn put_bounds(bounds: &Bounds, out: &mut Vec<u8>) {

@@ -41,6 +41,9 @@ pub(super) fn account() -> AccountId {
 
 pub(super) fn debit(reference: &str, number: u64, amount: u64, declined: bool) -> Debited<'_> {
     Debited {
+        act: tallystick_core::command::Act::Debit,
+        asked_until: Time::ZERO,
+        late: false,
         session: session(),
         payee: 4,
         amount: nanos(amount),
@@ -73,6 +76,7 @@ pub(super) fn bounds() -> Bounds {
 
 pub(super) fn opened(parent: Option<SessionId>, mode: Mode) -> SessionOpened<'static> {
     SessionOpened {
+        clauses: tallystick_core::session::Clauses::default(),
         id: session(),
         account: account(),
         parent,

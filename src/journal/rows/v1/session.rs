@@ -5,9 +5,10 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, VecDeque};
 use tallystick_core::{
     Amount, Cap, Currency, Level, SessionId, Time, WriterId,
+    command::Act,
     hash::{FieldHash, KeyHash},
-    keys::{self, Keys},
-    session::{self, Authority, Bounds, Mode},
+    keys::{self, How, Keys},
+    session::{self, Authority, Bounds, Guards, Mode},
     writer,
 };
 
@@ -30,7 +31,8 @@ struct Remembered {
 impl From<Remembered> for keys::Remembered {
     fn from(old: Remembered) -> Self {
         let Said { amount, payee, currency, reference, evidence } = old.said;
-        let said = keys::Said { amount, payee, currency, reference, evidence, partial: false };
+        let said =
+            keys::Said { amount, payee, currency, reference, evidence, how: How::new(Act::Debit, false) };
         let verdict = old.verdict.map(|(code, level)| (code.into(), level));
         let taken = if verdict.is_none() { amount } else { Amount::ZERO };
         Self { seq: old.seq, said, verdict, taken }
@@ -124,6 +126,8 @@ impl From<Session> for session::Session {
             writers: old.writers.into_iter().map(Into::into).collect(),
             keys: Keys::from_parts(keys),
             about: session::About { authority, reference, ..session::About::default() },
+            guards: Guards::default(),
+            guard: None,
         })
     }
 }

@@ -14,6 +14,9 @@ use tallystick_core::{
 
 fn debited(slot: u32, amount: u64, verdict: bool, intent: StoredIntent) -> Record<'static> {
     Record::Debited(Debited {
+        act: tallystick_core::command::Act::Debit,
+        asked_until: tallystick_core::Time::ZERO,
+        late: false,
         session: session(slot),
         payee: 0,
         amount: nanos(amount),

@@ -67,6 +67,7 @@ pub fn opened(slot: u32, full: bool) -> SessionOpened<'static> {
         payees_restricted: full,
     };
     SessionOpened {
+        clauses: tallystick_core::session::Clauses::default(),
         id: session(slot),
         account: account(0),
         parent: None,

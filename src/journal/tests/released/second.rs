@@ -156,6 +156,9 @@ fn number(number: u64) -> StoredIntent {
 
 fn debit(slot: u32, amount: u64, intent: StoredIntent) -> Debited<'static> {
     Debited {
+        act: tallystick_core::command::Act::Debit,
+        asked_until: Time::ZERO,
+        late: false,
         session: session(slot),
         payee: 0,
         amount: nanos(amount),

@@ -166,6 +166,7 @@ impl Past {
             payees_restricted: false,
         };
         let opened = SessionOpened {
+            clauses: tallystick_core::session::Clauses::default(),
             id,
             account: AccountId::new(place, 1),
             parent: None,
@@ -227,6 +228,9 @@ impl Past {
         let reference = if self.dice.below(3) == 0 { format!("order {}", self.seq) } else { String::new() };
         let evidence = (self.dice.below(6) == 0).then_some([5; 32]);
         let record = Debited {
+            act: tallystick_core::command::Act::Debit,
+            asked_until: Time::ZERO,
+            late: false,
             session: id,
             payee: slot,
             amount,

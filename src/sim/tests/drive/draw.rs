@@ -396,7 +396,9 @@ pub(crate) fn outcome(asked: &Asked, heard: &Heard) -> String {
         Ok(Told::Settle(answer)) => {
             format!(
                 "{:?}, replayed: {}, below: {}",
-                answer.value.settlement.reason, answer.replayed, answer.value.cascaded
+                answer.value.settlement().unwrap().reason,
+                answer.replayed,
+                answer.value.cascaded
             )
         }
         Ok(Told::SessionShown(SessionShown::Settled(_))) => "settled".into(),
