@@ -118,11 +118,15 @@ pub async fn read_body(mut body: RecvStream) -> (Vec<Bytes>, Status) {
     (messages(bytes), status)
 }
 
+/// Returns the whole messages: where the connection was lost, the last may have come in part.
 fn messages(mut bytes: BytesMut) -> Vec<Bytes> {
     let mut messages = Vec::new();
     while bytes.len() >= 5 {
         let length = u32::from_be_bytes(bytes[1..5].try_into().unwrap()) as usize;
-        let mut message = bytes.split_to((5 + length).min(bytes.len()));
+        if bytes.len() < 5 + length {
+            break;
+        }
+        let mut message = bytes.split_to(5 + length);
         messages.push(message.split_off(5).freeze());
     }
     messages
