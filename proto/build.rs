@@ -5,10 +5,11 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 /// The operators' own package, which callers' reflection does not list.
 const ADMIN: &str = "tallystick/admin/v1/admin.proto";
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "tallystick/v1/types.proto",
     "tallystick/v1/accounts.proto",
     "tallystick/v1/payees.proto",
+    "tallystick/v1/credentials.proto",
     "tallystick/v1/authorizer.proto",
     "tallystick/v1/settlements.proto",
 ];

@@ -66,6 +66,7 @@ impl Tallystick {
     async fn start(&self, folder: &Path) -> Result<(Served, String), CompareError> {
         let mut command = Command::new(&self.exe);
         command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "none", "--durability", "fsync"]);
+        command.args(["--anonymous", "development"]);
         command.arg("--data").arg(folder.join("data"));
         let mut served = Served::start(NAME, &mut command, FAREWELL, folder.join("log"))?;
         for _ in 0..START_LIMIT.as_millis() / LOOK_AGAIN.as_millis() {

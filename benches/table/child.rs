@@ -36,6 +36,8 @@ impl Listening {
             "none",
             "--durability",
             "fsync",
+            "--anonymous",
+            "development",
         ]);
         command.args(["--log-format", "json", "--data"]).arg(data).args(flags);
         Self::start(command, "start the server")

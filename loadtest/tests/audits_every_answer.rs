@@ -25,7 +25,7 @@ use tallystick_engine::{Options, Parts, Running, Silent};
 use tallystick_journal::memory::{MemoryIndex, MemoryJournal, MemoryProjection};
 use tallystick_loadtest::{Cli, Command, LoadError, Mode, Report, run};
 use tallystick_projection::{Follower, Following};
-use tallystick_rpc::{Limits, Services};
+use tallystick_rpc::{Anonymous, Limits, Services};
 use tokio::net::TcpListener;
 use tonic::{
     service::Routes,
@@ -74,7 +74,8 @@ async fn serve() -> String {
     let address = listener.local_addr().unwrap().to_string();
     let following = Following::start(follower, Arc::clone(running.engine().watermark())).unwrap();
     let lookups = following.lookups().clone();
-    let services = Services::new(Arc::clone(running.engine()), lookups, Limits::default());
+    let services = Services::new(Arc::clone(running.engine()), lookups, Limits::default())
+        .anonymous(Anonymous::Development);
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving = Server::builder().serve_with_incoming(services.front(Routes::default()), incoming);
     tokio::spawn(async move {

@@ -37,6 +37,11 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::Stalled => {
             "answers were not read in time: the same command with the same keys reads them again"
         }
+        Refusal::CredentialUnknown => {
+            "give a key: TALLYSTICK_API_KEY or --api-key-file; the first start of a server shows one"
+        }
+        Refusal::Forbidden => "`tallystick credential create` makes a key of another role",
+        Refusal::UnknownCredential => "`tallystick credential list` shows those there are",
         Refusal::IndexIncomplete => {
             "the index was made anew and knows nothing so old: look at the settlement"
         }

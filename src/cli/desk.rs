@@ -4,8 +4,8 @@
 use crate::{Exit, Failure, fields::Fields, moment, money::Money, screen, screen::Look};
 use clap::Args;
 use serde_json::Value;
-use std::time::Duration;
-use tallystick_client::{Client, ClientError, ClientOptions};
+use std::{path::PathBuf, time::Duration};
+use tallystick_client::{ApiKey, Client, ClientError, ClientOptions};
 
 /// Says for whom to write.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -38,11 +38,38 @@ pub(crate) struct Reach {
         default_value = "http://127.0.0.1:7878"
     )]
     server: String,
+    /// The API key to be heard with. In the environment it is not seen by everybody on this machine, as it is here.
+    #[arg(long, global = true, value_name = "KEY", env = "TALLYSTICK_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
+    /// A file whose first line is the API key.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "TALLYSTICK_API_KEY_FILE",
+        conflicts_with = "api_key"
+    )]
+    api_key_file: Option<PathBuf>,
     /// How long to try for an answer; every try has the same key.
     #[arg(long, global = true, value_name = "SPAN", default_value = "5s")]
     timeout: String,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+impl Reach {
+    /// Reads the key that was given. *Errors*: a file that cannot be read, a text that is no key.
+    fn key(&self) -> Result<Option<ApiKey>, Failure> {
+        let text = match (&self.api_key, &self.api_key_file) {
+            (Some(key), _) => key.clone(),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(file).map_err(Failure::io("read the API key"))?;
+                text.lines().next().unwrap_or_default().trim().to_owned()
+            }
+            (None, None) => return Ok(None),
+        };
+        ApiKey::new(&text).map(Some).map_err(Failure::call("take the API key"))
+    }
 }
 
 /// Is a command's place of work.
@@ -64,6 +91,7 @@ impl Desk {
             call_deadline: defaults.call_deadline.min(retry_limit),
             connect_limit: defaults.connect_limit.min(retry_limit),
             retry_limit,
+            key: reach.key()?,
             ..defaults
         };
         let server = match reach.server.contains("://") {

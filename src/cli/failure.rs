@@ -116,7 +116,7 @@ impl Failure {
 /// Says how the process ends after a call without an answer.
 fn call_exit(error: &ClientError) -> Exit {
     match error {
-        ClientError::Address { .. } => Exit::Usage,
+        ClientError::Address { .. } | ClientError::Key => Exit::Usage,
         ClientError::Unreachable { .. } | ClientError::DeadlinePassed { .. } | ClientError::GaveUp { .. } => {
             Exit::Unavailable
         }
@@ -160,6 +160,9 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::UnknownDebit
         | Refusal::WrongState
         | Refusal::OpenChildren
+        | Refusal::CredentialUnknown
+        | Refusal::Forbidden
+        | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
         | Refusal::ReversalsExhausted => Exit::Refused,

@@ -2,7 +2,7 @@
 //! Never: looks a thing up.
 
 use tallystick_core::{
-    AccountId, DebitId, DepositId, PayeeId, SessionId, SettlementId, WriterId, id::IdFault,
+    AccountId, CredentialId, DebitId, DepositId, PayeeId, SessionId, SettlementId, WriterId, id::IdFault,
 };
 
 macro_rules! readers {
@@ -29,6 +29,8 @@ readers! {
     debit = DebitId, "a debit";
     /// Reads a writer's id.
     writer = WriterId, "a writer";
+    /// Reads a credential's id.
+    credential = CredentialId, "a credential";
 }
 
 /// Reads the id of what a session can stand under.
@@ -67,6 +69,7 @@ fn kind_of(text: &str) -> Option<&'static str> {
         (DebitId::PREFIX, "a debit"),
         (WriterId::PREFIX, "a writer"),
         (DepositId::PREFIX, "a deposit"),
+        (CredentialId::PREFIX, "a credential"),
     ];
     kinds.into_iter().find(|(prefix, _)| text.starts_with(prefix)).map(|(_, kind)| kind)
 }

@@ -5,6 +5,7 @@
 mod account;
 mod advice;
 mod backup;
+mod credential;
 mod desk;
 mod exit;
 mod failure;
@@ -51,6 +52,8 @@ pub enum Tools {
     Account(account::AccountArgs),
     /// Register, block and look at payees: who is owed.
     Payee(payee::PayeeArgs),
+    /// Make, revoke and look at credentials: who may ask, and for what.
+    Credential(credential::CredentialArgs),
     /// Open, raise and look at sessions: bounded runs of spending.
     Session(session::SessionArgs),
     /// Pay a payee out of a session: one debit.
@@ -113,6 +116,7 @@ async fn answer(tool: Tools) -> Result<Said, Failure> {
     match tool {
         Tools::Account(args) => account::run(args.command, &desk).await,
         Tools::Payee(args) => payee::run(args.command, &desk).await,
+        Tools::Credential(args) => credential::run(args.command, &desk).await,
         Tools::Session(args) => session::run(args.command, &desk).await,
         Tools::Pay(args) => pay::pay(args, &desk).await,
         Tools::Reverse(args) => pay::reverse(args, &desk).await,
@@ -132,6 +136,7 @@ impl Tools {
         Some(match self {
             Self::Account(args) => &args.reach,
             Self::Payee(args) => &args.reach,
+            Self::Credential(args) => &args.reach,
             Self::Session(args) => &args.reach,
             Self::Pay(args) => &args.reach,
             Self::Reverse(args) => &args.reach,

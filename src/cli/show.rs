@@ -2,12 +2,14 @@
 //! Never: asks for anything.
 
 mod account;
+mod credential;
 mod debit;
 mod payee;
 mod session;
 mod settlement;
 
 pub(crate) use account::{accounts, deposits, show_account, show_deposit};
+pub(crate) use credential::{credentials, show_credential};
 pub(crate) use debit::{Declined, debits, show_debit, show_decision};
 pub(crate) use payee::{payees, show_payee};
 pub(crate) use session::{payee_line, session_fields, sessions, show_session};

@@ -71,6 +71,14 @@ calls! {
     authorizer.lookup_debit(LookupDebitRequest) -> LookupDebitResponse;
     /// Lists the debits of a session, a page.
     authorizer.list_debits(ListDebitsRequest) -> ListDebitsResponse;
+    /// Makes a credential.
+    credentials.create_credential(CreateCredentialRequest) -> CreateCredentialResponse;
+    /// Revokes a credential.
+    credentials.revoke_credential(RevokeCredentialRequest) -> RevokeCredentialResponse;
+    /// Shows a credential.
+    credentials.get_credential(GetCredentialRequest) -> GetCredentialResponse;
+    /// Lists credentials, a page.
+    credentials.list_credentials(ListCredentialsRequest) -> ListCredentialsResponse;
     /// Shows a settlement.
     settlements.get_settlement(GetSettlementRequest) -> GetSettlementResponse;
     /// Lists settlements from a cursor, a page.
@@ -117,7 +125,7 @@ impl Client {
         F: Future<Output = Result<Response<A>, Status>>,
     {
         let deadline = self.options.call_deadline;
-        let mut request = Request::new(message);
+        let mut request = self.signed(message);
         request.set_timeout(deadline);
         match tokio::time::timeout(deadline, attempt(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),

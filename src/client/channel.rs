@@ -1,14 +1,18 @@
 //! Owns: the HTTP/2 channel and what every call over it may take in time. Never: knows what a call says.
 
 use crate::{
-    ClientError,
+    ApiKey, ClientError,
     v1::{
-        accounts_client::AccountsClient, authorizer_client::AuthorizerClient, payees_client::PayeesClient,
+        accounts_client::AccountsClient, authorizer_client::AuthorizerClient,
+        credentials_client::CredentialsClient, payees_client::PayeesClient,
         settlements_client::SettlementsClient,
     },
 };
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Request,
+    transport::{Channel, Endpoint},
+};
 
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
@@ -26,6 +30,8 @@ pub struct ClientOptions {
     pub pause_least: Duration,
     /// The longest pause between tries.
     pub pause_most: Duration,
+    /// Who asks; without one a server hears nobody, unless it serves its own machine alone.
+    pub key: Option<ApiKey>,
 }
 
 impl Default for ClientOptions {
@@ -36,6 +42,7 @@ impl Default for ClientOptions {
             retry_limit: Duration::from_secs(30),
             pause_least: Duration::from_millis(10),
             pause_most: Duration::from_millis(500),
+            key: None,
         }
     }
 }
@@ -75,6 +82,19 @@ impl Client {
 
     pub(crate) fn accounts(&self) -> AccountsClient<Channel> {
         AccountsClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn credentials(&self) -> CredentialsClient<Channel> {
+        CredentialsClient::new(self.channel.clone())
+    }
+
+    /// Makes a request that says who asks.
+    pub(crate) fn signed<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(key) = &self.options.key {
+            key.sign(&mut request);
+        }
+        request
     }
 
     pub(crate) fn payees(&self) -> PayeesClient<Channel> {

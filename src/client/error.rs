@@ -28,6 +28,9 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The API key cannot be sent.
+    #[error("the API key cannot be sent: it must be one word of plain characters")]
+    Key,
     /// No connection, or it was lost before the answer came.
     #[error("the server cannot be reached: {message}")]
     Unreachable {
@@ -110,7 +113,7 @@ impl ClientError {
             Self::Unreachable { .. } | Self::DeadlinePassed { .. } | Self::GaveUp { .. } => true,
             Self::Refused { refusal, .. } => refusal_may_retry(*refusal),
             Self::Status { code, .. } => matches!(code, Code::ResourceExhausted | Code::Aborted),
-            Self::Address { .. } | Self::Contradiction { .. } | Self::WriterStopped => false,
+            Self::Address { .. } | Self::Key | Self::Contradiction { .. } | Self::WriterStopped => false,
         }
     }
 
@@ -118,7 +121,7 @@ impl ClientError {
     #[must_use]
     pub fn happened(&self) -> Happened {
         match self {
-            Self::Address { .. } => Happened::No,
+            Self::Address { .. } | Self::Key => Happened::No,
             Self::Refused { refusal, .. } => refusal_happened(*refusal),
             Self::GaveUp { last, .. } => last.happened(),
             Self::Status { code, .. } => status_happened(*code),
@@ -174,6 +177,9 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::WrongState
         | Refusal::OpenChildren
         | Refusal::ReversalsExhausted
+        | Refusal::CredentialUnknown
+        | Refusal::Forbidden
+        | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
         | Refusal::IndexIncomplete => false,
@@ -209,6 +215,9 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::WrongState
         | Refusal::OpenChildren
         | Refusal::ReversalsExhausted
+        | Refusal::CredentialUnknown
+        | Refusal::Forbidden
+        | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
         | Refusal::IndexBehind => Happened::No,

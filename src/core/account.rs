@@ -77,6 +77,8 @@ pub struct Terms {
     pub method: PaymentMethod,
     /// The caller's own name for the account.
     pub reference: Box<str>,
+    /// The front-end whose it is; empty for the operator's.
+    pub front_end: Box<str>,
 }
 
 /// Is one account.

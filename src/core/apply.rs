@@ -7,13 +7,14 @@ mod hold;
 mod session;
 
 use crate::{
-    Partition, Record, Stamp,
+    Partition, Record, Stamp, Time,
     books::{Book, Posting},
+    credential::{self, Credential},
     partition::{CommandKey, Made},
     payee::{Notice, Payee},
     record::{
-        Keyed, OutboxDelivered, PayeeCreated, PayeeNoticed, PayeeShared, PayeeStatusSet, SettlementPosted,
-        WriterOpened, WriterPositioned,
+        CredentialMade, CredentialRevoked, Keyed, OutboxDelivered, PayeeCreated, PayeeNoticed, PayeeShared,
+        PayeeStatusSet, SettlementPosted, WriterOpened, WriterPositioned,
     },
     settlement::Outgoing,
     writer::Writer,
@@ -78,6 +79,8 @@ impl Partition {
             Record::SessionSettled(settled) => self.session_settled(seq, stamp, settled),
             Record::SettlementPosted(posted) => self.settlement_posted(posted),
             Record::OutboxDelivered(delivered) => self.outbox_delivered(delivered),
+            Record::CredentialMade(made) => self.credential_made(seq, stamp, made),
+            Record::CredentialRevoked(revoked) => self.credential_revoked(stamp, revoked),
         }
     }
 
@@ -127,6 +130,31 @@ impl Partition {
                 self.notice_slots.insert(notice.id.bits(), noticed.slot);
             }
         }
+    }
+
+    fn credential_made(&mut self, seq: u64, stamp: &Stamp, made: &CredentialMade<'_>) {
+        assert_eq!(self.number, credential::HOME, "bug: {} was made away from home", made.id);
+        let row = Credential {
+            id: made.id,
+            hash: made.hash,
+            prefix: made.prefix.into(),
+            roles: made.roles,
+            is_development: made.is_development,
+            payee: made.payee,
+            front_end: made.front_end.into(),
+            name: made.name.into(),
+            created_at: stamp.at,
+            revoked_at: Time::ZERO,
+        };
+        self.credentials.insert(made.id.slot(), row);
+        self.remember_command(seq, &made.keyed, Made::Credential(made.id));
+    }
+
+    fn credential_revoked(&mut self, stamp: &Stamp, revoked: &CredentialRevoked) {
+        let row = found(self.credentials.get_mut(revoked.id.slot()), "a revocation of no credential");
+        assert_eq!(row.id, revoked.id, "bug: a revocation names another credential");
+        assert!(!row.is_revoked(), "bug: {} was revoked twice", row.id);
+        row.revoked_at = stamp.at;
     }
 
     fn writer_opened(&mut self, opened: &WriterOpened) {

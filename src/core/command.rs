@@ -2,18 +2,20 @@
 //! Never: state; these checks read the command alone.
 
 mod account;
+mod credential;
 mod session;
 
 use crate::{
     Amount, Currency, PayeeId, Refusal, SessionId, Time,
     hash::{FieldHash, KeyHash, Seed},
-    limits,
+    limits, role,
     session::SecretHash,
     writer::Numbered,
 };
 use alloc::vec::Vec;
 
 pub use account::{CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw};
+pub use credential::CreateCredential;
 pub use session::{OpenSession, Reverse, TopUp};
 
 /// Scopes of keys, so that one text may name intents of several kinds. The numbers are stored, and go into stored hashes.
@@ -31,6 +33,7 @@ pub enum Scope {
     Repay = 8,
     Reverse = 9,
     SetCreditLimit = 10,
+    CreateCredential = 13,
 }
 
 impl Scope {
@@ -47,6 +50,7 @@ impl Scope {
             8 => Some(Self::Repay),
             9 => Some(Self::Reverse),
             10 => Some(Self::SetCreditLimit),
+            13 => Some(Self::CreateCredential),
             _ => None,
         }
     }
@@ -148,6 +152,16 @@ impl Act {
             Self::Hold { .. } => 1,
             Self::Capture { .. } => 2,
             Self::Void { .. } => 3,
+        }
+    }
+
+    /// Returns what it is, as far as roles tell acts apart.
+    pub const fn role_act(self) -> role::Act {
+        match self {
+            Self::Debit => role::Act::Debit,
+            Self::Hold { .. } => role::Act::Hold,
+            Self::Capture { .. } => role::Act::Capture,
+            Self::Void { .. } => role::Act::Void,
         }
     }
 

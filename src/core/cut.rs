@@ -5,6 +5,7 @@
 use crate::{
     Partition, Time,
     account::Account,
+    credential::Credential,
     deposit::Deposit,
     partition::{CommandKey, Head},
     payee::{Notice, Payee},
@@ -27,6 +28,7 @@ pub enum RowValue {
     /// Written before keys of commands were filed; read and filed again.
     CommandKey(Slot<CommandKey>),
     Deposit(Slot<Deposit>),
+    Credential(Slot<Credential>),
 }
 
 /// Is what a checkpoint files for good, beside the rows.
@@ -54,6 +56,7 @@ impl Partition {
             notices: self.notices.cut(),
             writers: self.writers.cut(),
             deposits: self.deposits.cut(),
+            credentials: self.credentials.cut(),
             books: self.books.clone(),
             outbox: self.outbox.clone(),
             outbox_last: self.outbox_last,
@@ -87,6 +90,9 @@ impl Partition {
         if rows.is_empty() {
             rows = wrap(self.deposits.copy(limit), RowValue::Deposit);
         }
+        if rows.is_empty() {
+            rows = wrap(self.credentials.copy(limit), RowValue::Credential);
+        }
         rows
     }
 
@@ -98,6 +104,7 @@ impl Partition {
         self.notices.mark_all();
         self.writers.mark_all();
         self.deposits.mark_all();
+        self.credentials.mark_all();
     }
 
     /// Forgets what a checkpoint at `seq` has filed for good: settlements, and keys of commands.
@@ -121,6 +128,7 @@ impl Partition {
             }
             RowValue::CommandKey(Slot::Vacant { .. }) => Ok(()),
             RowValue::Deposit(entry) => self.deposits.load(slot, entry),
+            RowValue::Credential(entry) => self.credentials.load(slot, entry),
         }
     }
 
@@ -132,6 +140,7 @@ impl Partition {
         self.notices.load_head(head.notices)?;
         self.writers.load_head(head.writers)?;
         self.deposits.load_head(head.deposits)?;
+        self.credentials.load_head(head.credentials)?;
         self.seq = head.seq;
         self.last_at = head.last_at;
         self.seed = head.seed;

@@ -264,6 +264,18 @@ impl fmt::Display for EnvelopeId {
     }
 }
 
+impl From<AccountId> for EnvelopeId {
+    fn from(id: AccountId) -> Self {
+        Self::Account(id)
+    }
+}
+
+impl From<SessionId> for EnvelopeId {
+    fn from(id: SessionId) -> Self {
+        Self::Session(id)
+    }
+}
+
 const KIND_MASK: u128 = 0xff << 104;
 
 const fn with_kind(bits: u128, kind: Kind) -> u128 {

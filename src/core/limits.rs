@@ -38,5 +38,11 @@ pub const NAME_BYTES: usize = 255;
 pub const DEBIT_REFERENCE_BYTES: usize = 128;
 /// Bounds the name of an authority's method, and each fact about a payment method. *Units*: bytes.
 pub const METHOD_BYTES: usize = 64;
+/// Bounds the name of a front-end. *Units*: bytes.
+pub const FRONT_END_BYTES: usize = 64;
+/// Bounds what is shown of an API key. *Units*: bytes.
+pub const KEY_PREFIX_BYTES: usize = 16;
+/// Bounds the credentials, those revoked included.
+pub const CREDENTIALS: u32 = 65_536;
 /// Bounds the rows of one table of one partition: accounts, payees, writers or sessions.
 pub const ROWS_PER_TABLE: u32 = 1 << 24;

@@ -2,13 +2,15 @@
 //! Never: changes any of it; that is `apply`'s alone. Never another partition's state.
 
 use crate::{
-    AccountId, Amount, Currency, DepositId, PayeeId, Refusal, SessionId, Time, WriterId,
+    AccountId, Amount, CredentialId, Currency, DepositId, PayeeId, Refusal, SessionId, Time, WriterId,
     account::Account,
     books::Books,
+    credential::Credential,
     decline::Decline,
     deposit::Deposit,
     hash::{FieldHash, KeyHash, Seed},
     payee::{Notice, Payee, PayeeStatus},
+    role::Actor,
     session::{About, Bounds, Guard, Mode, PayeePart, Session},
     settlement::{Outgoing, Settlement},
     table::{Table, TableHead},
@@ -62,6 +64,8 @@ pub enum Made {
     DepositOf(DepositId),
     /// A reversal of this much, in this session.
     Reversal(SessionId, Amount),
+    /// This credential.
+    Credential(CredentialId),
 }
 
 /// Is a remembered key of a command that has no session.
@@ -91,6 +95,7 @@ pub struct Head {
     pub notices: TableHead,
     pub writers: TableHead,
     pub deposits: TableHead,
+    pub credentials: TableHead,
     pub books: Books,
     pub outbox: VecDeque<Outgoing>,
     pub outbox_last: u64,
@@ -120,6 +125,7 @@ pub struct Partition {
     pub(crate) notices: Table<Notice>,
     pub(crate) writers: Table<Writer>,
     pub(crate) deposits: Table<Deposit>,
+    pub(crate) credentials: Table<Credential>,
     pub(crate) books: Books,
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) outbox_last: u64,
@@ -243,6 +249,18 @@ impl Partition {
     /// Finds a writer. *Errors*: `UnknownWriter`.
     pub fn writer(&self, id: WriterId) -> Result<&Writer, Refusal> {
         self.writers.get(id.slot()).filter(|writer| writer.id == id).ok_or(Refusal::UnknownWriter)
+    }
+
+    /// Finds a credential that an actor may know of. *Errors*: `UnknownCredential`.
+    pub fn credential(&self, actor: &Actor, id: CredentialId) -> Result<&Credential, Refusal> {
+        let row = self.credentials.get(id.slot()).filter(|row| row.id == id);
+        let in_view = |row: &&Credential| !actor.is_bounded() || row.front_end == actor.front_end;
+        row.filter(in_view).ok_or(Refusal::UnknownCredential)
+    }
+
+    /// Returns every credential, in the order in which they were made.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        self.credentials.iter().map(|(_, row)| row)
     }
 
     /// Finds what this partition knows of a payee. *Errors*: `PayeeNotHere`.

@@ -2,10 +2,11 @@
 //! is the same world (I7). Numbers of kinds are stored and never change meaning.
 //!
 //! Places kept for what is planned, so that no stored byte changes its meaning: 33 paused, 34 resumed, 35 revoked, 55-59
-//! batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 90-99 actors and credentials.
+//! batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 92-99 actors.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
 mod account;
+mod credential;
 
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, EnvelopeId, PayeeId, SessionId, Time, WriterId,
@@ -23,6 +24,7 @@ pub use account::{
     AccountCreated, CreditLimitSet, DepositMade, DepositMoved, Deposited, ExternalFacts, MethodFacts, Repaid,
     Withdrawn,
 };
+pub use credential::{CredentialMade, CredentialRevoked};
 
 /// Is what every record says first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub struct Stamp {
     pub partition: u16,
     /// When it was decided; never before the record before it in the same partition.
     pub at: Time,
-    /// Who asked. A place: always zero until there are credentials.
+    /// Who asked: see `Actor`; zero for what the system does by itself.
     pub actor: u32,
 }
 
@@ -322,6 +324,8 @@ pub enum Record<'a> {
     SessionSettled(SessionSettled),
     SettlementPosted(SettlementPosted),
     OutboxDelivered(OutboxDelivered),
+    CredentialMade(CredentialMade<'a>),
+    CredentialRevoked(CredentialRevoked),
 }
 
 impl Record<'_> {
@@ -356,6 +360,8 @@ impl Record<'_> {
             Self::SessionSettled(_) => 50,
             Self::SettlementPosted(_) => 51,
             Self::OutboxDelivered(_) => 52,
+            Self::CredentialMade(_) => 90,
+            Self::CredentialRevoked(_) => 91,
         }
     }
 }

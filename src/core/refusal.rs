@@ -1,6 +1,8 @@
 //! Owns: why a request is not decided at all. A refusal is no outcome: nothing changed, nothing is remembered (I11).
 //! Never: a decline; those are decisions.
 
+use crate::role::Roles;
+
 /// Says why a request was refused, with what the caller needs to mend it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -72,6 +74,15 @@ pub enum Refusal {
     OpenHolds,
     /// The hold's time is over, and no record says so yet. Never leaves the engine, which writes one and asks again.
     HoldDue,
+    /// Nobody is heard with what was presented: no key, one that is not known, or one that was revoked.
+    CredentialUnknown,
+    /// Whoever asks holds no role that may do this.
+    Forbidden {
+        /// The roles each of which may.
+        needs: Roles,
+    },
+    /// No such credential.
+    UnknownCredential,
     /// The payee's home has not told this partition of it yet. Never leaves the engine, which mends it and asks again.
     PayeeNotHere,
 }

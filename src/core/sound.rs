@@ -53,7 +53,8 @@ impl Partition {
             && self.sessions.iter().all(|(slot, s)| here(slot, (s.id.partition(), s.id.slot())))
             && self.payees.iter().all(|(slot, p)| here(slot, (p.id.partition(), p.id.slot())))
             && self.writers.iter().all(|(slot, w)| here(slot, (w.id.partition(), w.id.slot())))
-            && self.deposits.iter().all(|(slot, d)| here(slot, (d.id.partition(), d.id.slot())));
+            && self.deposits.iter().all(|(slot, d)| here(slot, (d.id.partition(), d.id.slot())))
+            && self.credentials.iter().all(|(slot, c)| here(slot, (c.id.partition(), c.id.slot())));
         if at_home { Ok(()) } else { Err("a row's id says that it is elsewhere") }
     }
 

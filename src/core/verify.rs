@@ -120,6 +120,8 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
         },
         // Of these the record is the decision: there is no limit that could have said no. `apply` asserts what they name.
         Record::Genesis(_)
+        | Record::CredentialMade(_)
+        | Record::CredentialRevoked(_)
         | Record::AccountCreated(_)
         | Record::Deposited(_)
         | Record::CreditLimitSet(_)

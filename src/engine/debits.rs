@@ -29,6 +29,9 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
+        if let Err(refusal) = self.check_heard() {
+            return self.refuse(refusal);
+        }
         let _deciding = self.deciding();
         if let Intent::Number(at) = command.intent
             && let Err((refusal, seq)) = self.check_epoch(at.writer, at.epoch)
@@ -56,6 +59,10 @@ impl Engine {
     pub fn debit_batch(&self, commands: &[Debit<'_>]) -> Ticket<Vec<Result<DebitOutcome, Refusal>>> {
         if let Some(failed) = self.failed() {
             return failed;
+        }
+        // Once for all of it: whoever is revoked meanwhile had asked before.
+        if let Err(refusal) = self.check_heard() {
+            return self.refuse(refusal);
         }
         let _deciding = self.deciding();
         let mut results = vec![Err(Refusal::UnknownSession); commands.len()];
@@ -154,7 +161,8 @@ impl Engine {
     fn hold(&self, partition: u16) -> Hold<'_> {
         let shard = self.lock(partition);
         // ORDER: read under the lock, once for all that is decided in one hold.
-        Hold { engine: self, shard, now: self.now(), settled: BTreeSet::new() }
+        let is_free = self.asked_for().may_debit_all();
+        Hold { engine: self, shard, now: self.now(), is_free, settled: BTreeSet::new() }
     }
 }
 
@@ -175,6 +183,8 @@ struct Hold<'a> {
     engine: &'a Engine,
     shard: MutexGuard<'a, Shard>,
     now: Time,
+    /// Whoever asks may do everything with every debit.
+    is_free: bool,
     /// The partitions in which sessions were settled on the way: their lines wait to be delivered.
     settled: BTreeSet<u16>,
 }
@@ -227,6 +237,9 @@ impl<'a> Hold<'a> {
         let partition = command.session.partition();
         let home = self.shard.partition(partition);
         let at = home.decision_time(self.now);
+        if !self.is_free {
+            home.permit_debit(self.engine.asked_for(), command)?;
+        }
         let judged = match decide::judge(home, command, at) {
             Err(Refusal::HoldDue) => return Err(Stall::Due(command.session)),
             judged => judged?,

@@ -7,7 +7,8 @@
 //! smaller seq. The committer only ever takes the unbroken beginning of what the lanes hold.
 
 use crate::{
-    Events, Fault, Options, Parts, Ticket,
+    Asker, Events, Fault, Options, Parts, Ticket,
+    asking::{Askers, HOME},
     commit::Committer,
     shard::Shard,
     sync::{
@@ -16,16 +17,33 @@ use crate::{
     },
 };
 use crossbeam_utils::CachePadded;
-use std::sync::Arc;
-use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Time, hash::Seed};
+use std::{ops::Deref, sync::Arc};
+use tallystick_core::{Clock, IdSource, PARTITIONS, Record, Refusal, Stamp, Time, hash::Seed, role::Actor};
 use tallystick_journal::{Chain, Checkpoints, Durability, Journal, NeededFrom, Tables, Watermark};
 
 /// Is the shards, each on cache lines of its own.
 pub(crate) type Shards = [CachePadded<Mutex<Shard>>];
 
-/// Decides, in memory, and answers once durable. Shared by all faces behind an `Arc`.
-#[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
+/// Decides, in memory, and answers once durable, on behalf of whoever asks: the system itself, or who it was handed to.
+/// *Cost*: a clone shares everything.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "as what it stands on")]
 pub struct Engine {
+    pub(crate) works: Arc<Works>,
+    pub(crate) asker: Arc<Asker>,
+}
+
+impl Deref for Engine {
+    type Target = Works;
+
+    fn deref(&self) -> &Works {
+        &self.works
+    }
+}
+
+/// Is what all that ask share.
+#[expect(missing_debug_implementations, reason = "it holds traits without it, and money")]
+pub struct Works {
     pub(crate) shards: Arc<Shards>,
     /// The last seq drawn.
     pub(crate) last_seq: Arc<CachePadded<AtomicU64>>,
@@ -49,6 +67,10 @@ pub struct Engine {
     checkpointing: Mutex<()>,
     pub(crate) committer: Arc<Committer>,
     pub(crate) sweeper_paused: AtomicBool,
+    /// Who is heard with which key.
+    pub(crate) askers: Askers,
+    /// Asks for what nobody asked for.
+    pub(crate) system: Arc<Asker>,
 }
 
 /// Is what can be counted at a glance.
@@ -79,6 +101,7 @@ impl Engine {
         chain: Chain,
         time_floor: Time,
     ) -> Self {
+        let askers = Askers::of(shards.first().map(|shard| shard.partition(HOME)));
         let seed = shards.first().map(|shard| shard.partition(0).seed()).unwrap_or_default();
         let shards: Arc<Shards> =
             shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect();
@@ -86,7 +109,8 @@ impl Engine {
         let last_seq = Arc::new(CachePadded::new(AtomicU64::new(chain.last_seq())));
         let (told, grouped) = ((&parts.journal, &parts.events), (options.group_bytes, chain));
         let committer = Committer::new(&shards, told, &watermark, &last_seq, grouped);
-        Self {
+        let system = Arc::new(Asker::without_credential(Actor::unbounded(Actor::SYSTEM)));
+        let works = Works {
             shards,
             last_seq,
             watermark,
@@ -105,7 +129,10 @@ impl Engine {
             checkpointing: Mutex::new(()),
             committer: Arc::new(committer),
             sweeper_paused: AtomicBool::new(false),
-        }
+            askers,
+            system: Arc::clone(&system),
+        };
+        Self { works: Arc::new(works), asker: system }
     }
 
     /// Returns what every answer's durability is.
@@ -184,11 +211,17 @@ impl Engine {
         self.checkpointing.lock().unwrap_or_else(|_| stop_after_bug())
     }
 
+    /// Returns whether the system itself asks.
+    pub(crate) fn is_system(&self) -> bool {
+        self.asked_for().number == Actor::SYSTEM
+    }
+
     /// Numbers, applies and enqueues one record. Returns its seq.
     pub(crate) fn write(&self, shard: &mut Shard, partition: u16, at: Time, record: &Record<'_>) -> u64 {
         // ORDER: number, apply, enqueue, all under the shard's lock; see the module's header.
         let seq = self.last_seq.fetch_add(1, Ordering::AcqRel) + 1;
-        shard.write(seq, partition, at, record);
+        let stamp = Stamp { partition, at, actor: self.asked_for().number };
+        shard.write(seq, &stamp, record);
         seq
     }
 

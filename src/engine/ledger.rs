@@ -13,6 +13,7 @@ use tallystick_core::{
     deposit::DepositState,
     partition::Made,
     payee::Payee,
+    role::Act,
 };
 
 /// Spreads new rows over partitions by their key, so that a repeated key finds the partition where it was decided.
@@ -28,10 +29,14 @@ fn partition_of(key: &[u8]) -> u16 {
 impl Engine {
     /// Creates an account.
     pub fn create_account(&self, command: &CreateAccount<'_>) -> Ticket<Answer<Account>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away(Act::CreateAccount) {
+            return refused;
         }
-        let draw = self.draw();
+        let mut command = *command;
+        if self.asked_for().is_bounded() {
+            command.front_end = &self.asked_for().front_end;
+        }
+        let (draw, command) = (self.draw(), &command);
         let done = self.keyed(partition_of(command.key), command, |p, filed, now| {
             decide::create_account(p, command, filed, (now, draw))
         });
@@ -46,8 +51,8 @@ impl Engine {
 
     /// Adds money to an account, available or on its way.
     pub fn deposit(&self, command: &Deposit<'_>) -> Ticket<Answer<DepositAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::Deposit, command.account.into()) {
+            return refused;
         }
         let draw = self.draw();
         let partition = command.account.partition();
@@ -67,10 +72,13 @@ impl Engine {
 
     /// Moves a deposit into another state: confirmed, failed, returned.
     pub fn move_deposit(&self, id: DepositId, to: DepositState) -> Ticket<Answer<DepositAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away(Act::MoveDeposit) {
+            return refused;
         }
         let partition = id.partition();
+        if !self.sees_deposit(id) {
+            return self.refuse(Refusal::UnknownDeposit);
+        }
         let mut shard = self.lock(partition);
         let at = shard.partition(partition).decision_time(self.now());
         let replayed = match decide::move_deposit(shard.partition(partition), id, to) {
@@ -89,8 +97,8 @@ impl Engine {
 
     /// Takes available money out of an account.
     pub fn withdraw(&self, command: &Withdraw<'_>) -> Ticket<Answer<WithdrawAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::Withdraw, command.account.into()) {
+            return refused;
         }
         let partition = command.account.partition();
         match self.keyed(partition, command, |p, filed, _| decide::withdraw(p, command, filed)) {
@@ -107,8 +115,8 @@ impl Engine {
 
     /// Pays back what a credit line has outstanding.
     pub fn repay(&self, command: &Repay<'_>) -> Ticket<Answer<Account>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::Repay, command.account.into()) {
+            return refused;
         }
         let partition = command.account.partition();
         let done = self.keyed(partition, command, |p, filed, _| decide::repay(p, command, filed));
@@ -117,8 +125,8 @@ impl Engine {
 
     /// Gives a credit line another limit.
     pub fn set_credit_limit(&self, command: &SetCreditLimit<'_>) -> Ticket<Answer<Account>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::SetCreditLimit, command.account.into()) {
+            return refused;
         }
         let partition = command.account.partition();
         let done = self.keyed(partition, command, |p, filed, _| decide::set_credit_limit(p, command, filed));
@@ -130,6 +138,18 @@ impl Engine {
             Ok(Done { seq, replayed, .. }) => self.account(id).map(|value| Answer { value, seq, replayed }),
             Err((fault, seq)) => self.ticket(seq, Err(fault)),
         }
+    }
+
+    /// Returns whether a deposit is in view; one that is not there is nobody's.
+    fn sees_deposit(&self, id: DepositId) -> bool {
+        let actor = self.asked_for();
+        if !actor.is_bounded() {
+            return true;
+        }
+        let shard = self.lock(id.partition());
+        let home = shard.partition(id.partition());
+        let account = home.deposit(id).and_then(|deposit| home.account_at(deposit.account));
+        account.is_ok_and(|account| actor.sees(account))
     }
 
     /// Shows a deposit with its account.
@@ -144,8 +164,8 @@ impl Engine {
 
     /// Registers a payee.
     pub fn create_payee(&self, command: &CreatePayee<'_>) -> Ticket<Answer<Payee>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away(Act::CreatePayee) {
+            return refused;
         }
         let draw = self.draw();
         let done = self.keyed(partition_of(command.key), command, |p, filed, _| {
@@ -162,6 +182,9 @@ impl Engine {
 
     /// Shows an account.
     pub fn account(&self, id: AccountId) -> Ticket<Account> {
+        if let Err(fault) = self.check_view(id.into()) {
+            return self.ticket(0, Err(fault));
+        }
         let shard = self.lock(id.partition());
         let account = shard.partition(id.partition()).account(id).cloned();
         self.ticket(shard.last_seq, account.map_err(Fault::from))
@@ -176,15 +199,18 @@ impl Engine {
     /// Shows a payee, with its ledgers.
     pub fn payee(&self, id: PayeeId) -> Ticket<Payee> {
         let shard = self.lock(id.partition());
-        let payee = shard.partition(id.partition()).payee(id).cloned();
+        let mut payee = shard.partition(id.partition()).payee(id).cloned();
+        if let Ok(payee) = &mut payee {
+            self.asked_for().cover(payee);
+        }
         self.ticket(shard.last_seq, payee.map_err(Fault::from))
     }
 
     /// Blocks a payee: the home first, then every partition that knows of it. The answer depends on all of these records,
     /// so once it is heard no later debit to the payee is approved anywhere (I10).
     pub fn block_payee(&self, id: PayeeId) -> Ticket<Answer<Payee>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away(Act::BlockPayee) {
+            return refused;
         }
         let home = id.partition();
         let mut shard = self.lock(home);
@@ -232,7 +258,7 @@ impl Engine {
             self.write(&mut shard, home, at, &Record::PayeeShared(shared));
         }
         drop(shard);
-        self.give_notice(partition, &payee)?;
+        self.by_itself().give_notice(partition, &payee)?;
         self.wake_committer();
         Ok(())
     }

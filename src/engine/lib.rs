@@ -4,8 +4,10 @@
 //! own: both are handed in.
 
 mod answer;
+mod asking;
 mod checkpoint;
 mod commit;
+mod credentials;
 mod debits;
 mod engine;
 mod fault;
@@ -31,6 +33,7 @@ pub use answer::{
     Answer, DebitAnswer, DebitOutcome, DepositAnswer, Known, OpenAnswer, ReverseAnswer, SessionShown,
     SettleAnswer, TopUpAnswer, WithdrawAnswer,
 };
+pub use asking::Asker;
 pub use checkpoint::{Aside, CheckpointSummary};
 pub use engine::{Engine, EngineStats};
 pub use fault::Fault;

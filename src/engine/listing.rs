@@ -34,7 +34,10 @@ impl Engine {
     /// Lists accounts.
     pub fn accounts(&self, from: Cursor, most: usize) -> Ticket<Page<Account>> {
         self.walk(from, PARTITIONS, most, |partition, slot, limit| {
-            let rows = partition.accounts_from(slot, limit).map(|row| (row.id.slot(), row.clone()));
+            let rows = partition
+                .accounts_from(slot, limit)
+                .filter(|row| self.asked_for().sees(row))
+                .map(|row| (row.id.slot(), row.clone()));
             (rows.collect(), partition.slot_counts().0)
         })
     }
@@ -42,13 +45,21 @@ impl Engine {
     /// Lists payees.
     pub fn payees(&self, from: Cursor, most: usize) -> Ticket<Page<Payee>> {
         self.walk(from, PARTITIONS, most, |partition, slot, limit| {
-            let rows = partition.payees_from(slot, limit).map(|row| (row.id.slot(), row.clone()));
+            let covered = |row: &Payee| {
+                let mut row = row.clone();
+                self.asked_for().cover(&mut row);
+                row
+            };
+            let rows = partition.payees_from(slot, limit).map(|row| (row.id.slot(), covered(row)));
             (rows.collect(), partition.slot_counts().1)
         })
     }
 
     /// Lists the deposits of an account. *Errors*: `UnknownAccount`.
     pub fn deposits(&self, account: AccountId, from: Cursor, most: usize) -> Ticket<Page<Deposit>> {
+        if let Err(fault) = self.check_view(account.into()) {
+            return self.ticket(0, Err(fault));
+        }
         let home = account.partition();
         if let Err(refusal) = self.lock(home).partition(home).account(account) {
             return self.refuse(refusal);
@@ -62,6 +73,9 @@ impl Engine {
 
     /// Lists the open sessions of an account. *Errors*: `UnknownAccount`.
     pub fn sessions(&self, account: AccountId, from: Cursor, most: usize) -> Ticket<Page<SessionView>> {
+        if let Err(fault) = self.check_view(account.into()) {
+            return self.ticket(0, Err(fault));
+        }
         let home = account.partition();
         if let Err(refusal) = self.lock(home).partition(home).account(account) {
             return self.refuse(refusal);

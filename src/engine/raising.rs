@@ -7,15 +7,20 @@ use tallystick_core::{
     command::{Reverse, Scope, TopUp},
     decide::{self, look_up},
     partition::Made,
+    role::Act,
 };
 
 impl Engine {
     /// Raises a session's cap, moves its end, or both.
     pub fn top_up(&self, command: &TopUp<'_>) -> Ticket<Answer<TopUpAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::RaiseWithin, command.session.into()) {
+            return refused;
         }
         let partition = command.session.partition();
+        let act = self.lock(partition).partition(partition).act_of_top_up(command.session);
+        if let Err(refusal) = self.permit(act) {
+            return self.refuse(refusal);
+        }
         let done =
             match self.keyed(partition, command, |p, filed, now| decide::top_up(p, command, filed, now)) {
                 Ok(done) => done,
@@ -37,8 +42,11 @@ impl Engine {
 
     /// Takes back a debit, all of it or in part.
     pub fn reverse(&self, command: &Reverse<'_>) -> Ticket<Answer<ReverseAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::Reverse, command.session.into()) {
+            return refused;
+        }
+        if !self.asked_for().sees_debits_of(command.payee) {
+            return self.refuse(Refusal::UnknownDebit);
         }
         let partition = command.session.partition();
         let done = match self.keyed(partition, command, |p, filed, _| decide::reverse(p, command, filed)) {

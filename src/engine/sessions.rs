@@ -11,8 +11,8 @@ use tallystick_core::{
 impl Engine {
     /// Opens a session. Payees that the partition does not know yet are told to it first.
     pub fn open_session(&self, command: &OpenSession<'_>) -> Ticket<Answer<OpenAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(command.act(), command.parent) {
+            return refused;
         }
         // Long lists are checked before the lock; core checks again, since it trusts nobody.
         if let Err(refusal) = command.check() {
@@ -61,12 +61,16 @@ impl Engine {
             | Made::Deposit(_)
             | Made::Payee(_)
             | Made::DepositOf(_)
+            | Made::Credential(_)
             | Made::Reversal(_, _) => self.refuse(Refusal::UnknownSession),
         }
     }
 
     /// Shows a session: open, or settled.
     pub fn session(&self, id: SessionId) -> Ticket<SessionShown> {
+        if let Err(fault) = self.check_view(id.into()) {
+            return self.ticket(0, Err(fault));
+        }
         let shard = self.lock(id.partition());
         let partition = shard.partition(id.partition());
         let now = self.now();
@@ -82,6 +86,7 @@ impl Engine {
     /// Says whether a session that is not open is settled, or never was. *Errors*: storage, if that cannot be told.
     pub(crate) fn retired(&self, id: SessionId) -> Result<Refusal, Fault> {
         let found = self.find_settlement(id)?;
+        let found = found.filter(|settlement| self.sees_account(settlement.account));
         Ok(if found.is_some() { Refusal::SessionRetired } else { Refusal::UnknownSession })
     }
 

@@ -6,6 +6,7 @@ use tallystick_core::{
     Record, Refusal, SessionId, SettlementId, Time,
     decide::{self, Decided},
     record::OutboxDelivered,
+    role::Act,
     settlement::{Outgoing, Settlement},
     tree::Step,
 };
@@ -31,8 +32,8 @@ impl Engine {
     /// is closing: it takes nothing new, and settles by itself when the last of them ends. Lines are in the payees' positions
     /// before the answer is heard.
     pub fn settle(&self, id: SessionId, cascade: bool) -> Ticket<Answer<SettleAnswer>> {
-        if let Some(failed) = self.failed() {
-            return failed;
+        if let Some(refused) = self.turned_away_from(Act::Settle, id.into()) {
+            return refused;
         }
         let partition = id.partition();
         match self.close(id, cascade) {
@@ -141,19 +142,20 @@ impl Engine {
         let home = shard.partition(id.partition());
         let now = home.decision_time(self.now());
         let Some(step) = home.next_step(id, now) else { return false };
-        self.step(shard, step).is_some() && matches!(step, Step::Settle { .. })
+        // Its time has come, whoever meets it.
+        self.by_itself().step(shard, step).is_some() && matches!(step, Step::Settle { .. })
     }
 
     /// Does what is due of a session: settles it and those below it, if its end has come, and lets holds lapse whose time is
     /// over. Another thread may have done so first.
     pub(crate) fn settle_due(&self, id: SessionId) {
-        let partition = id.partition();
+        let (partition, engine) = (id.partition(), self.by_itself());
         loop {
             let mut shard = self.lock(partition);
             for _ in 0..STEPS_PER_HOLD {
                 let home = shard.partition(partition);
                 let now = home.decision_time(self.now());
-                let done = home.next_step(id, now).and_then(|step| self.step(&mut shard, step));
+                let done = home.next_step(id, now).and_then(|step| engine.step(&mut shard, step));
                 if done.is_none() {
                     drop(shard);
                     self.deliver(partition);
@@ -191,6 +193,7 @@ impl Engine {
     /// ORDER: a line's arrival has a greater seq than the settlement it belongs to, so it can never be durable without it.
     pub(crate) fn deliver(&self, source: u16) -> u64 {
         let _alone = self.postman(source);
+        let engine = self.by_itself();
         let mut seq = 0;
         loop {
             let shard = self.lock(source);
@@ -199,12 +202,12 @@ impl Engine {
             let Some(last) = lines.last() else { return seq.max(shard.last_seq) };
             drop(shard);
             for line in &lines {
-                seq = seq.max(self.post(source, line));
+                seq = seq.max(engine.post(source, line));
             }
             let mut shard = self.lock(source);
             let at = shard.partition(source).decision_time(self.now());
             let delivered = Record::OutboxDelivered(OutboxDelivered { through: last.no });
-            seq = seq.max(self.write(&mut shard, source, at, &delivered));
+            seq = seq.max(engine.write(&mut shard, source, at, &delivered));
         }
     }
 
@@ -234,6 +237,8 @@ impl Engine {
     /// Shows one settlement.
     pub fn settlement(&self, id: SettlementId) -> Ticket<Settlement> {
         let found = self.find_settlement(id.session());
+        let in_view = |found: &Settlement| self.sees_account(found.account);
+        let found = found.map(|found| found.filter(in_view));
         let last_seq = self.lock(id.session().partition()).last_seq;
         self.ticket(last_seq, found.and_then(|found| found.ok_or(Refusal::UnknownSettlement.into())))
     }
@@ -249,10 +254,15 @@ impl Engine {
         self.ticket(last_seq, found.map(|settlement| SessionShown::Settled(Box::new(settlement))))
     }
 
+    /// Returns whether a settlement is in view.
+    pub fn sees_settlement(&self, settlement: &Settlement) -> bool {
+        self.sees_account(settlement.account)
+    }
+
     /// Lists settlements after `after_seq`, in order of seq, at most `most`.
     ///
     /// Only what is durable now is listed, and no seq below the last one listed can appear later: a reader that keeps the
-    /// last seq sees each settlement once.
+    /// last seq sees each settlement once. Those that are not in view are for the caller to leave out.
     pub fn settlements_after(&self, after_seq: u64, most: usize) -> Result<Vec<Settlement>, Fault> {
         let durable = self.watermark.durable();
         let mut found: Vec<Settlement> = Vec::new();

@@ -2,7 +2,7 @@
 //! Never: decides; never holds two shards' locks at once.
 
 use crate::lane::Lane;
-use tallystick_core::{Partition, Record, Stamp, Time};
+use tallystick_core::{Partition, Record, Stamp};
 
 /// Is one shard.
 #[derive(Debug)]
@@ -33,10 +33,9 @@ impl Shard {
     }
 
     /// Applies a record and puts it into the lane. The seq was drawn under this shard's lock.
-    pub(crate) fn write(&mut self, seq: u64, number: u16, at: Time, record: &Record<'_>) {
-        let stamp = Stamp { partition: number, at, actor: 0 };
-        self.partition_mut(number).apply(seq, &stamp, record);
-        self.lane.push(seq, &stamp, record);
+    pub(crate) fn write(&mut self, seq: u64, stamp: &Stamp, record: &Record<'_>) {
+        self.partition_mut(stamp.partition).apply(seq, stamp, record);
+        self.lane.push(seq, stamp, record);
         self.last_seq = seq;
     }
 }

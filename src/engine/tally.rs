@@ -70,7 +70,8 @@ impl Decision {
                     | Scope::CreatePayee
                     | Scope::Repay
                     | Scope::Reverse
-                    | Scope::SetCreditLimit => return None,
+                    | Scope::SetCreditLimit
+                    | Scope::CreateCredential => return None,
                 };
                 (operation, Some(no.decline.code))
             }

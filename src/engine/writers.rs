@@ -12,6 +12,9 @@ impl Engine {
         if let Some(failed) = self.failed() {
             return failed;
         }
+        if let Err(refusal) = self.check_heard() {
+            return self.refuse(refusal);
+        }
         let draw = self.draw();
         #[expect(clippy::cast_possible_truncation, reason = "a remainder of 256 fits")]
         let partition = id.map_or((draw % u64::from(PARTITIONS)) as u16, WriterId::partition);
@@ -32,6 +35,12 @@ impl Engine {
     pub fn position(&self, session: SessionId, writer: WriterId, epoch: u32) -> Ticket<u64> {
         if let Some(failed) = self.failed() {
             return failed;
+        }
+        if let Err(refusal) = self.check_heard() {
+            return self.refuse(refusal);
+        }
+        if let Err(fault) = self.check_view(session.into()) {
+            return self.ticket(0, Err(fault));
         }
         if let Err((refusal, seq)) = self.check_epoch(writer, epoch) {
             return self.ticket(seq, Err(refusal.into()));

@@ -19,8 +19,7 @@ use tallystick_core::{
 /// version of any of them.
 pub const SHAPES: u32 = 3;
 
-/// Returns the number of the table a row belongs to. The numbers are stored. Places: 9 approvals, 11
-/// credentials.
+/// Returns the number of the table a row belongs to. The numbers are stored. Place: 9 approvals.
 pub fn table(row: &RowValue) -> u8 {
     match row {
         RowValue::Account(_) => 1,
@@ -30,6 +29,7 @@ pub fn table(row: &RowValue) -> u8 {
         RowValue::Writer(_) => 5,
         RowValue::CommandKey(_) => 6,
         RowValue::Deposit(_) => 10,
+        RowValue::Credential(_) => 11,
     }
 }
 
@@ -104,6 +104,7 @@ pub fn encode_row(row: &RowValue) -> Vec<u8> {
         RowValue::Writer(entry) => encode(1, entry),
         RowValue::CommandKey(entry) => encode(2, entry),
         RowValue::Deposit(entry) => encode(1, entry),
+        RowValue::Credential(entry) => encode(1, entry),
     }
 }
 
@@ -128,6 +129,7 @@ pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
             RowValue::CommandKey(key)
         }
         10 => RowValue::Deposit(decode(bytes, "row of a deposit")?),
+        11 => RowValue::Credential(decode(bytes, "row of a credential")?),
         _ => {
             let place = format!("checkpoint table {table}");
             return Err(StorageFault::Corrupt { place, finding: "there is no such table".into() });
@@ -137,12 +139,12 @@ pub fn decode_row(table: u8, bytes: &[u8]) -> Result<RowValue, StorageFault> {
 
 /// Encodes a head.
 pub fn encode_head(head: &Head) -> Vec<u8> {
-    encode(2, head)
+    encode(3, head)
 }
 
 /// Decodes a head. *Errors*: `Corrupt`.
 pub fn decode_head(bytes: &[u8]) -> Result<Head, StorageFault> {
-    decode_second(bytes, "head", |first: v1::Head| first.into())
+    decode_third(bytes, "head", (|first: v1::Head| first.into(), |second: v2::Head| second.into()))
 }
 
 /// Encodes a settlement.

@@ -114,7 +114,9 @@ impl Gathered {
             | Record::WriterOpened(_)
             | Record::WriterPositioned(_)
             | Record::SettlementPosted(_)
-            | Record::OutboxDelivered(_) => {}
+            | Record::OutboxDelivered(_)
+            | Record::CredentialMade(_)
+            | Record::CredentialRevoked(_) => {}
         }
     }
 

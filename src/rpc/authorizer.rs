@@ -1,13 +1,14 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
-    command, decode, encode, journey,
+    command, decode, door, encode, journey,
     meter::Delivery,
     service::Shared,
     stall::Pulse,
     status,
     stream::{DebitStream, Streams},
 };
+use std::sync::Arc;
 use tallystick_engine::{Engine, OpenAnswer, SessionShown};
 use tallystick_proto::v1::{self, authorizer_server::Authorizer};
 use tonic::{Request, Response, Status, Streaming};
@@ -85,13 +86,14 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
+        let engine = self.shared.tell_refusal(door::asked(&request))?;
         let (metadata, extensions, message) = request.into_parts();
         let request = Request::from_parts(metadata, extensions, &message);
         let answer = match self.shared.unary(request, |engine, r| Ok(engine.debit(&command::debit(r)?))).await
         {
             Ok(answer) => answer,
             Err(status) if status::reason(&status) == Some(v1::Refusal::SessionRetired) => {
-                let decision = self.recall(&message, status).await?;
+                let decision = self.recall(&engine, &message, status).await?;
                 return Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }));
             }
             Err(status) => return Err(status),
@@ -114,8 +116,10 @@ impl Authorizer for AuthorizerFace {
         if self.shared.gate.is_draining() {
             return self.shared.tell_refusal(Err(status::draining()));
         }
+        let engine = self.shared.tell_refusal(door::asked(&request))?;
         let pulse = request.extensions().get::<Pulse>().cloned().unwrap_or_default();
-        let (shared, streams) = (self.shared.clone(), self.streams.clone());
+        let shared = Shared { engine: Arc::new(engine), ..self.shared.clone() };
+        let streams = self.streams.clone();
         Ok(Response::new(DebitStream::new(shared, streams, request.into_inner(), pulse)))
     }
 

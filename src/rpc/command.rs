@@ -6,8 +6,8 @@ use crate::{decode, status};
 use tallystick_core::{
     Amount, PayeeId,
     command::{
-        CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, SetCreditLimit, TopUp,
-        Withdraw,
+        CreateAccount, CreateCredential, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay,
+        SetCreditLimit, TopUp, Withdraw,
     },
     record::{ExternalFacts, MethodFacts},
     writer::Numbered,
@@ -45,6 +45,7 @@ pub fn create_account(r: &v1::CreateAccountRequest) -> Result<CreateAccount<'_>,
         credit_limit: decode::amount(r.credit_limit_nanos),
         external,
         method,
+        front_end: "",
     })
 }
 
@@ -91,6 +92,25 @@ pub fn set_credit_limit(r: &v1::SetCreditLimitRequest) -> Result<SetCreditLimit<
 /// Reads what registers a payee. Nothing of it can be wrong that core does not see.
 pub fn create_payee(r: &v1::CreatePayeeRequest) -> CreatePayee<'_> {
     CreatePayee { key: r.idempotency_key.as_bytes(), name: &r.name }
+}
+
+/// Reads what makes a credential.
+pub fn create_credential(r: &v1::CreateCredentialRequest) -> Result<CreateCredential<'_>, Status> {
+    let hash = decode::hash(&r.key_hash, "key_hash").map_err(decode::refuse)?;
+    let payee = match r.payee_id.as_str() {
+        "" => None,
+        id => Some(decode::payee(id, "payee_id").map_err(decode::refuse)?),
+    };
+    Ok(CreateCredential {
+        key: r.idempotency_key.as_bytes(),
+        hash: hash.ok_or_else(|| status::malformed("key_hash", "must be 32 bytes"))?,
+        prefix: &r.prefix,
+        roles: decode::roles(&r.roles)?,
+        is_development: false,
+        payee,
+        front_end: &r.front_end,
+        name: &r.name,
+    })
 }
 
 /// Reads what opens a session.

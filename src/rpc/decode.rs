@@ -2,8 +2,12 @@
 
 use crate::{currency, status};
 use tallystick_core::{
-    AccountId, Amount, Currency, DebitId, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId, Span,
-    Time, WriterId, account::Funding, id::IdFault, session::Mode,
+    AccountId, Amount, CredentialId, Currency, DebitId, DepositId, EnvelopeId, PayeeId, SessionId,
+    SettlementId, Span, Time, WriterId,
+    account::Funding,
+    id::IdFault,
+    role::{Role, Roles},
+    session::Mode,
 };
 use tallystick_engine::Cursor;
 use tallystick_proto::v1;
@@ -29,6 +33,7 @@ id!(settlement, SettlementId, "must begin with set_, or with ses_ for a session'
 id!(writer, WriterId, "must begin with wri_");
 id!(deposit, DepositId, "must begin with dep_");
 id!(debit, DebitId, "must begin with deb_");
+id!(credential, CredentialId, "must begin with cre_");
 
 /// Makes a status of (field, rule).
 pub(crate) fn refuse((field, rule): (&'static str, &'static str)) -> Status {
@@ -116,6 +121,13 @@ pub(crate) fn hash(
         return Ok(None);
     }
     bytes.try_into().map(Some).map_err(|_| (field, "must be empty or 32 bytes"))
+}
+
+/// Reads roles.
+pub(crate) fn roles(numbers: &[i32]) -> Result<Roles, Status> {
+    let role = |number: &i32| u8::try_from(*number).ok().and_then(Role::from_number);
+    let roles = numbers.iter().try_fold(Roles::NONE, |roles, number| Some(roles.with(role(number)?)));
+    roles.ok_or_else(|| status::malformed("roles", "must each be one that there is"))
 }
 
 /// Reads a page's size.

@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use tallystick_core::{
     AccountId, Decline, DeclineCode, Level, Next, Refusal, Span, Time,
     account::{Account, Funding, PaymentMethod},
+    credential::Credential,
     deposit::{Deposit, DepositState},
     partition::SessionView,
     payee::{Payee, PayeeStatus},
@@ -131,6 +132,7 @@ pub(crate) fn account(account: &Account) -> v1::Account {
             margin: Some(span(external.margin)),
         }),
         payment_method: payment_method(&account.terms.method),
+        front_end: account.terms.front_end.to_string(),
     }
 }
 
@@ -178,6 +180,23 @@ pub(crate) fn payee(payee: &Payee) -> v1::Payee {
         status: status.into(),
         positions: positions.collect(),
         created_at: Some(time(payee.created_at)),
+    }
+}
+
+pub(crate) fn credential(row: &Credential) -> v1::Credential {
+    // A role's number on the wire is the stored one.
+    let roles = row.roles.iter().map(|role| i32::from(role as u8)).collect();
+    v1::Credential {
+        credential_id: row.id.to_string(),
+        name: row.name.to_string(),
+        prefix: row.prefix.to_string(),
+        roles,
+        payee_id: row.payee.map(|payee| payee.to_string()).unwrap_or_default(),
+        front_end: row.front_end.to_string(),
+        development: row.is_development,
+        created_at: Some(time(row.created_at)),
+        revoked_at: row.is_revoked().then(|| time(row.revoked_at)),
+        actor: row.id.actor(),
     }
 }
 

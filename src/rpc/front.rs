@@ -4,9 +4,11 @@
 
 use crate::{
     Limits, Meter, Peer, Reply,
+    acts::OURS,
     arrival::{Arrivals, Arriving, Due},
     authorizer::AuthorizerFace,
     calls::{Call, Calls},
+    door::Door,
     service::Shared,
     stall::{Patience, Pulse, Watch},
     status,
@@ -32,8 +34,6 @@ use tonic::{
 type Request = http::Request<Body>;
 type Response = http::Response<Body>;
 
-/// Begins the paths of our own services.
-const OURS: &str = "/tallystick.v1.";
 /// Is the only one of our calls that takes more than one message.
 const STREAM: &str = "/AuthorizeStream";
 
@@ -52,17 +52,19 @@ pub(crate) struct Hall {
     arrivals: Arrivals,
     watch: Arc<Watch>,
     meter: Arc<dyn Meter>,
+    door: Door,
 }
 
 impl Hall {
     /// Starts the watch.
-    pub(crate) fn new(Shared { gate, meter, .. }: &Shared, limits: Limits) -> Self {
+    pub(crate) fn new(Shared { gate, meter, .. }: &Shared, limits: Limits, door: Door) -> Self {
         let patience = Patience { calm: limits.stall_timeout, pressed: limits.stall_timeout_pressed };
         Self {
             calls: gate.calls.clone(),
             arrivals: Arrivals::new(gate, &limits, Arc::clone(meter)),
             watch: Watch::start(patience, gate.clone(), Arc::clone(meter)),
             meter: Arc::clone(meter),
+            door,
         }
     }
 
@@ -100,7 +102,7 @@ impl Service<Request> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, mut request: Request) -> Answering {
+    fn call(&mut self, request: Request) -> Answering {
         let peer = request.extensions().get::<Peer>().cloned();
         let call = match self.hall.calls.enter(peer) {
             Ok(call) => call,
@@ -108,6 +110,11 @@ impl Service<Request> for Front {
                 return Answering { answer: self.hall.refuse(refused), call: None, watched: None };
             }
         };
+        let (mut parts, body) = request.into_parts();
+        if let Err(refused) = self.hall.door.admit(&mut parts) {
+            return Answering { answer: self.hall.refuse(refused), call: Some(call), watched: None };
+        }
+        let mut request = http::Request::from_parts(parts, body);
         let (is_ours, due) = (is_authorizers(request.uri().path()), due(request.uri().path()));
         let mut watched = None;
         if is_ours && due == Due::Messages {

@@ -3,13 +3,16 @@
 //! Never: the store; a rule about money; an answer before its ticket says that it is durable.
 
 mod accounts;
+mod acts;
 mod arrival;
 mod authorizer;
 mod calls;
 pub mod command;
+mod credentials;
 mod currency;
 mod deadline;
 mod decode;
+mod door;
 mod encode;
 mod front;
 mod gate;
@@ -26,6 +29,7 @@ mod status;
 mod stream;
 
 pub use currency::{Registered, registered, text as currency_text};
+pub use door::Anonymous;
 pub use front::Front;
 pub use gate::{Gate, Limits, Usage};
 pub use meter::{Meter, Unmetered};

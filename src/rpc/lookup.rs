@@ -6,7 +6,7 @@ use crate::{
     authorizer::{AuthorizerFace, open_session},
     command,
     deadline::Deadline,
-    decode, encode, journey, status,
+    decode, door, encode, journey, status,
 };
 use std::time::Duration;
 use tallystick_core::{
@@ -14,7 +14,7 @@ use tallystick_core::{
     command::{Intent, Reverse},
     decide::DebitReplay,
 };
-use tallystick_engine::{Fault, Known};
+use tallystick_engine::{Engine, Fault, Known};
 use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault};
 use tallystick_proto::v1::{self, lookup_debit_request::By as Name};
 use tonic::{Request, Status};
@@ -61,13 +61,15 @@ impl AuthorizerFace {
         request: Request<v1::LookupDebitRequest>,
     ) -> Result<v1::LookupDebitResponse, Status> {
         journey::meet(&request);
+        let engine = self.shared.tell_refusal(door::asked(&request))?;
         let deadline = Deadline::of(&request);
-        let answer = self.looked_up(request.into_inner(), deadline).await;
+        let answer = self.looked_up(&engine, request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
     }
 
     async fn looked_up(
         &self,
+        engine: &Engine,
         r: v1::LookupDebitRequest,
         deadline: Deadline,
     ) -> Result<v1::LookupDebitResponse, Status> {
@@ -76,9 +78,12 @@ impl AuthorizerFace {
         deadline.check()?;
         // Everything that the caller can have heard of is durable by now.
         let holds_for = self.shared.engine.durable_seq();
-        let known = self.known(&asked, holds_for).await?;
+        let known = self.known(engine, &asked, holds_for).await?;
         let (state, debit, as_of_seq) = match known {
             Some((Known::NeverSeen, as_of)) => (v1::LookupState::NeverSeen, None, as_of),
+            Some((Known::Decided(_, payee), as_of)) if !engine.asked_for().sees_debits_of(payee) => {
+                (v1::LookupState::NeverSeen, None, as_of)
+            }
             Some((Known::Decided(debit, payee), as_of)) => {
                 // The index knows more of it, and is only asked: what memory says is the answer without it.
                 let Some(session) = session_of(&asked) else {
@@ -93,6 +98,10 @@ impl AuthorizerFace {
             }
             Some((Known::Forgotten | Known::NotOpen, _)) | None => {
                 match self.indexed(&asked, holds_for, deadline).await? {
+                    // What is not in view is not there.
+                    Lookup::Found { debit, as_of_seq } if !sees(engine, &debit)? => {
+                        (v1::LookupState::NeverSeen, None, as_of_seq)
+                    }
                     Lookup::Found { debit, as_of_seq } => {
                         let info = info(&debit);
                         (state_of(info.outcome()), Some(info), as_of_seq)
@@ -119,6 +128,7 @@ impl AuthorizerFace {
     /// nor `accept_partial`, but where less was taken it must have been set.
     pub(crate) async fn recall(
         &self,
+        engine: &Engine,
         r: &v1::AuthorizeRequest,
         retired: Status,
     ) -> Result<v1::Decision, Status> {
@@ -138,6 +148,9 @@ impl AuthorizerFace {
         else {
             return Err(retired);
         };
+        if !sees(engine, &before)? {
+            return Err(retired);
+        }
         let differs = [
             (before.asked != ask.amount, "amount_nanos"),
             (before.payee != ask.payee, "payee_id"),
@@ -156,8 +169,17 @@ impl AuthorizerFace {
     ///
     /// ORDER: `holds_for` is read before memory is: what is decided later may be durable by the time the ticket opens, and
     /// must not count as looked at.
-    async fn known(&self, asked: &Asked, holds_for: u64) -> Result<Option<(Known, u64)>, Status> {
-        let engine = &self.shared.engine;
+    async fn known(
+        &self,
+        engine: &Engine,
+        asked: &Asked,
+        holds_for: u64,
+    ) -> Result<Option<(Known, u64)>, Status> {
+        if let Some(session) = session_of(asked)
+            && !engine.sees_session(session).map_err(|fault| status::of(&fault))?
+        {
+            return Ok(Some((Known::NeverSeen, holds_for)));
+        }
         let ticket = match asked {
             Asked::Id(_) => return Ok(None),
             Asked::Key(session, key) => engine.look_up_key(*session, key.as_bytes()),
@@ -201,12 +223,14 @@ impl AuthorizerFace {
     ) -> Result<v1::ListDebitsResponse, Status> {
         journey::meet(&request);
         let deadline = Deadline::of(&request);
-        let answer = self.listed(request.into_inner(), deadline).await;
+        let engine = self.shared.tell_refusal(door::asked(&request))?;
+        let answer = self.listed(&engine, request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
     }
 
     async fn listed(
         &self,
+        engine: &Engine,
         r: v1::ListDebitsRequest,
         deadline: Deadline,
     ) -> Result<v1::ListDebitsResponse, Status> {
@@ -214,6 +238,9 @@ impl AuthorizerFace {
         let session = decode::session(&r.session_id, "session_id").map_err(decode::refuse)?;
         let most = decode::page_size(r.page_size)?;
         deadline.check()?;
+        if !engine.sees_session(session).map_err(|fault| status::of(&fault))? {
+            return Err(status::of(&Fault::from(Refusal::UnknownSession)));
+        }
         let holds_for = self.shared.engine.durable_seq();
         reach(&self.shared.lookups, holds_for, deadline).await;
         match self.read(move |lookups| lookups.list(session, r.after_seq, most, holds_for)).await? {
@@ -236,12 +263,14 @@ impl AuthorizerFace {
     ) -> Result<v1::ReverseResponse, Status> {
         journey::meet(&request);
         let deadline = Deadline::of(&request);
-        let answer = self.reversed(request.into_inner(), deadline).await;
+        let engine = self.shared.tell_refusal(door::asked(&request))?;
+        let answer = self.reversed(&engine, request.into_inner(), deadline).await;
         self.shared.tell_refusal(answer)
     }
 
     async fn reversed(
         &self,
+        engine: &Engine,
         r: v1::ReverseRequest,
         deadline: Deadline,
     ) -> Result<v1::ReverseResponse, Status> {
@@ -250,8 +279,10 @@ impl AuthorizerFace {
         deadline.check()?;
         let holds_for = id.seq().min(self.shared.engine.durable_seq());
         let debit = match self.indexed(&Asked::Id(id), holds_for, deadline).await? {
-            Lookup::Found { debit, .. } => debit,
-            Lookup::NeverSeen { .. } => return Err(status::of(&Fault::from(Refusal::UnknownDebit))),
+            Lookup::Found { debit, .. } if sees(engine, &debit)? => debit,
+            Lookup::Found { .. } | Lookup::NeverSeen { .. } => {
+                return Err(status::of(&Fault::from(Refusal::UnknownDebit)));
+            }
             Lookup::Behind { cursor } => return Err(status::index_behind(cursor, holds_for)),
             Lookup::Incomplete { complete_from } => return Err(status::index_incomplete(complete_from)),
         };
@@ -267,7 +298,7 @@ impl AuthorizerFace {
             taken: debit.taken,
             amount: decode::amount(r.amount_nanos),
         };
-        let answer = self.shared.engine.reverse(&command).await.map_err(|fault| status::of(&fault))?;
+        let answer = engine.reverse(&command).await.map_err(|fault| status::of(&fault))?;
         Ok(v1::ReverseResponse {
             session: open_session(&answer.value.session),
             reversed_nanos: answer.value.reversed.nanos(),
@@ -276,6 +307,12 @@ impl AuthorizerFace {
             durability: encode::durability(&self.shared.engine).into(),
         })
     }
+}
+
+/// Returns whether a debit is in view of whoever asks. *Errors*: storage, if that cannot be told.
+fn sees(engine: &Engine, debit: &DebitInfo) -> Result<bool, Status> {
+    let in_view = engine.asked_for().sees_debits_of(debit.payee);
+    Ok(in_view && engine.sees_session(debit.session).map_err(|fault| status::of(&fault))?)
 }
 
 fn session_of(asked: &Asked) -> Option<SessionId> {

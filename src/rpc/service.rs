@@ -4,7 +4,9 @@ use crate::{
     Front, Gate, Limits,
     accounts::AccountsFace,
     authorizer::AuthorizerFace,
+    credentials::CredentialsFace,
     deadline::Deadline,
+    door::{self, Anonymous, Door},
     encode,
     front::Hall,
     journey,
@@ -19,7 +21,8 @@ use tallystick_core::settlement::Settlement;
 use tallystick_engine::{Engine, Ticket};
 use tallystick_projection::Lookups;
 use tallystick_proto::v1::{
-    self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer, payees_server::PayeesServer,
+    self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer,
+    credentials_server::CredentialsServer, payees_server::PayeesServer,
     settlements_server::SettlementsServer,
 };
 use tonic::{Request, Status, service::Routes};
@@ -53,10 +56,11 @@ impl Shared {
         ask: impl FnOnce(&Engine, Q) -> Result<Ticket<T>, Status>,
     ) -> Result<T, Status> {
         let deadline = Deadline::of(&request);
+        let engine = door::asked(&request)?;
         let _permit = self.gate.unary()?;
         let question = request.into_inner();
         deadline.check()?;
-        let ticket = ask(&self.engine, question)?;
+        let ticket = ask(&engine, question)?;
         let began_ns = self.meter.stopwatch_ns();
         let answer = ticket.await;
         self.meter.waited(self.meter.stopwatch_ns().saturating_sub(began_ns));
@@ -87,13 +91,22 @@ impl Shared {
 pub struct Services {
     shared: Shared,
     limits: Limits,
+    anonymous: Anonymous,
 }
 
 impl Services {
     /// Makes the face of an engine.
     pub fn new(engine: Arc<Engine>, lookups: Lookups, limits: Limits) -> Self {
         let meter = Arc::new(Unmetered);
-        Self { shared: Shared { engine, gate: Gate::new(limits), lookups, meter }, limits }
+        let shared = Shared { engine, gate: Gate::new(limits), lookups, meter };
+        Self { shared, limits, anonymous: Anonymous::default() }
+    }
+
+    /// Says who asks when a call has no key; nobody, unless it is said.
+    #[must_use]
+    pub fn anonymous(mut self, anonymous: Anonymous) -> Self {
+        self.anonymous = anonymous;
+        self
     }
 
     /// Tells `meter` from here on.
@@ -111,17 +124,20 @@ impl Services {
     /// Puts every service of `tallystick.v1` and what is in `others` behind one front. Needs a runtime, for the watch over
     /// slow streams.
     pub fn front(self, others: Routes) -> Front {
-        let Self { shared, limits } = self;
-        let (bytes_max, hall) = (limits.message_bytes_max, Hall::new(&shared, limits));
+        let Self { shared, limits, anonymous } = self;
+        let door = Door::new(&shared.engine, anonymous);
+        let (bytes_max, hall) = (limits.message_bytes_max, Hall::new(&shared, limits, door));
         let streams = Streams::new(limits.stream_batches_in_flight);
         let authorizer = AuthorizerServer::new(AuthorizerFace { shared: shared.clone(), streams })
             .max_decoding_message_size(bytes_max);
         let accounts = AccountsServer::new(AccountsFace(shared.clone()));
         let payees = PayeesServer::new(PayeesFace(shared.clone()));
+        let credentials = CredentialsServer::new(CredentialsFace(shared.clone()));
         let settlements = SettlementsServer::new(SettlementsFace(shared));
         let others = others
             .add_service(accounts.max_decoding_message_size(bytes_max))
             .add_service(payees.max_decoding_message_size(bytes_max))
+            .add_service(credentials.max_decoding_message_size(bytes_max))
             .add_service(settlements.max_decoding_message_size(bytes_max));
         Front::new(authorizer, others, hall)
     }

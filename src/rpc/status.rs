@@ -168,6 +168,19 @@ fn refused(refusal: &Refusal) -> Ending {
             let text = "the session remembers 65,536 reversed debits and takes no more";
             Ending::new(Code::ResourceExhausted, Reason::ReversalsExhausted, text)
         }
+        Refusal::CredentialUnknown => {
+            let text = "no key is heard here: give one that was not revoked, as the metadata `authorization: Bearer tsk_…`";
+            Ending::new(Code::Unauthenticated, Reason::CredentialUnknown, text)
+        }
+        Refusal::Forbidden { needs } => {
+            let text = format!("the credential may not do this: it takes one of the roles {needs}");
+            let mut ending = Ending::new(Code::PermissionDenied, Reason::Forbidden, text);
+            ending.fact = Some(("roles", needs.to_string()));
+            ending
+        }
+        Refusal::UnknownCredential => {
+            Ending::new(Code::NotFound, Reason::UnknownCredential, "there is no such credential")
+        }
         // The engine mends this one by itself; should it ever leave, the payee is simply not known.
         Refusal::SecretWrong => Ending::new(
             Code::PermissionDenied,

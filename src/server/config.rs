@@ -23,6 +23,7 @@ use std::{ffi::OsString, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use tallystick_core::Span;
 use tallystick_engine::Options;
 use tallystick_journal::Durability;
+use tallystick_rpc::Anonymous;
 use tracing::level_filters::LevelFilter;
 
 /// Is what an operator may choose, checked.
@@ -32,6 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where operators ask; port 0 lets the system choose, and without one nobody is answered.
     pub ops_listen: Option<SocketAddr>,
+    /// Who asks when a call has no key.
+    pub anonymous: Anonymous,
     /// The data folder.
     pub data: PathBuf,
     /// What every answer's durability is.
@@ -97,13 +100,18 @@ pub fn load(flags: &Flags, variable: impl Fn(&str) -> Option<OsString>) -> Resul
 }
 
 impl Config {
-    /// Returns the defaults with this data folder, on a free port of this machine and without a listener for operators.
+    /// Returns the defaults with this data folder, on a free port of this machine, without keys and without a listener for
+    /// operators.
     ///
     /// *Errors*: the path is empty or not UTF-8.
     pub fn local(data: &std::path::Path) -> Result<Self, Problems> {
         let data = data.to_str().unwrap_or_default().to_owned();
-        let flags =
-            Flags::new([("data", data), ("listen", "127.0.0.1:0".into()), ("ops_listen", "none".into())]);
+        let flags = Flags::new([
+            ("data", data),
+            ("listen", "127.0.0.1:0".into()),
+            ("ops_listen", "none".into()),
+            ("anonymous", "development".into()),
+        ]);
         load(&flags, |_| None).map(|effective| effective.config)
     }
 
@@ -142,6 +150,11 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     // Every key is read before the first `?`: a problem with one must not hide the others'.
     let listen = reader.read(&key::LISTEN).and_then(Value::address);
     let ops_listen = reader.read(&key::OPS_LISTEN).and_then(Value::address_or_none);
+    let anonymous = reader.read(&key::ANONYMOUS).and_then(Value::word).and_then(anonymous);
+    if anonymous == Some(Anonymous::Development) {
+        let listeners = [(&key::LISTEN, listen), (&key::OPS_LISTEN, ops_listen.flatten())];
+        listeners.into_iter().for_each(|(key, address)| reader.keep_near(key, address));
+    }
     let data = reader.read(&key::DATA).and_then(Value::folder);
     let durability = reader.read(&key::DURABILITY).and_then(Value::word).and_then(durability);
     let shards = reader.read(&key::SHARDS).and_then(Value::size);
@@ -161,6 +174,7 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
     Some(Config {
         listen: listen?,
         ops_listen: ops_listen?,
+        anonymous: anonymous?,
         data: data?,
         durability: durability?,
         shards: shards?,
@@ -178,6 +192,14 @@ fn assemble(reader: &mut Reader) -> Option<Config> {
         log_format: log_format?,
         log_level: log_level?,
     })
+}
+
+fn anonymous(word: &str) -> Option<Anonymous> {
+    match word {
+        "nobody" => Some(Anonymous::Nobody),
+        "development" => Some(Anonymous::Development),
+        _ => None,
+    }
 }
 
 fn durability(word: &str) -> Option<Durability> {

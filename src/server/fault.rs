@@ -3,7 +3,7 @@
 use crate::Exit;
 use rand::rngs::SysError;
 use std::{io, net::SocketAddr, path::PathBuf};
-use tallystick_engine::StartFault;
+use tallystick_engine::{Fault, StartFault};
 use tallystick_journal::StorageFault;
 
 /// Ends a server.
@@ -28,6 +28,9 @@ pub enum ServeFault {
     /// There is no randomness for ids.
     #[error("the operating system gives no randomness: {0}")]
     Randomness(#[from] SysError),
+    /// The first credential cannot be made.
+    #[error("the first credential cannot be made: {0}")]
+    FirstKey(Fault),
     /// The description of the services cannot be read.
     #[error("the services cannot be described: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -71,6 +74,7 @@ impl ServeFault {
             Self::JournalFailed | Self::LastCheckpoint(_) => Exit::Storage,
             Self::Recover { fault: StartFault::Thread(_), .. }
             | Self::Randomness(_)
+            | Self::FirstKey(_)
             | Self::Reflection(_)
             | Self::Bind { .. }
             | Self::System(_)

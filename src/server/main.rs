@@ -34,7 +34,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT; prints `listening on ADDRESS` once ready, then where operators ask.
+    /// Serve until SIGTERM or SIGINT; prints `listening on ADDRESS` once ready, then where operators ask; at the first start, a key.
     Serve(Flags),
     /// Run the whole life of the authorizer once: fund, open, stream, crash, recover, settle, audit.
     Demo(DemoArgs),
@@ -123,10 +123,14 @@ async fn listen_and_serve(config: Config) -> Result<(), ServeFault> {
         Some(address) => Some(bind("ops_listen", address).await?),
         None => None,
     };
-    let app = App::start(config, Listeners { service, ops }).await?;
+    let mut app = App::start(config, Listeners { service, ops }).await?;
     say(&format_args!("listening on {}\n", app.address()?));
     if let Some(address) = app.ops_address() {
         say(&format_args!("operations listening on {address}\n"));
+    }
+    if let Some(key) = app.take_development_key() {
+        // Shown here and nowhere else: the log is kept, and read by others.
+        say(&format_args!("development key {key} (shown once; every role; heard from this machine only)\n"));
     }
     app.run(signals.stop_asked()).await
 }

@@ -2,16 +2,19 @@
 //! Never: decides that something is wrong; whoever finds it says so here.
 
 use std::collections::BTreeSet;
-use tallystick_proto::v1::{accounts_server, authorizer_server, payees_server, settlements_server};
+use tallystick_proto::v1::{
+    accounts_server, authorizer_server, credentials_server, payees_server, settlements_server,
+};
 use tokio::sync::Mutex;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// Names what health may be asked about: the whole, and each service.
-pub const SERVICES: [&str; 5] = [
+pub const SERVICES: [&str; 6] = [
     "",
     accounts_server::SERVICE_NAME,
     payees_server::SERVICE_NAME,
     authorizer_server::SERVICE_NAME,
+    credentials_server::SERVICE_NAME,
     settlements_server::SERVICE_NAME,
 ];
 

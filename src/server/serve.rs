@@ -10,10 +10,11 @@ use crate::{
     transport::{self, Doors, Incoming},
 };
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-use tallystick_core::Clock as _;
-use tallystick_engine::{Engine, Parts, Running};
+use tallystick_client::DrawnKey;
+use tallystick_core::{Clock as _, command::CreateCredential, role::Roles};
+use tallystick_engine::{Engine, Fault, Parts, Running};
 use tallystick_projection::{Follower, Following};
-use tallystick_rpc::{Front, Gate, Services};
+use tallystick_rpc::{Anonymous, Front, Gate, Services};
 use tallystick_store::{Store, StoreOptions};
 use tokio::{
     net::TcpListener,
@@ -67,6 +68,7 @@ pub struct App {
     bell: JournalBell,
     clock: Arc<AnchoredClock>,
     config: Config,
+    development_key: Option<DrawnKey>,
 }
 
 /// Starts, and serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
@@ -100,9 +102,14 @@ impl App {
             spawn_blocking(move || start_engine(&config, &clock, events))
         };
         let (running, following, store) = started.await??;
+        let development_key = match config.anonymous {
+            Anonymous::Nobody => first_key(running.engine()).await?,
+            Anonymous::Development => None,
+        };
         let lookups = following.lookups().clone();
         let services = Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits())
-            .metered(Arc::clone(&metrics) as _);
+            .metered(Arc::clone(&metrics) as _)
+            .anonymous(config.anonymous);
         let (gate, doors) = (services.gate(), Doors::new(&config.network));
         let front = front(services, reporter)?;
         let engine = Arc::clone(running.engine());
@@ -123,6 +130,7 @@ impl App {
             bell,
             clock,
             config,
+            development_key,
         })
     }
 
@@ -134,6 +142,11 @@ impl App {
     /// Returns where operators ask, if they are answered.
     pub fn ops_address(&self) -> Option<SocketAddr> {
         self.ops.as_ref().map(OpsListener::address)
+    }
+
+    /// Returns the key that was made because the journal had no credential, once: it is kept nowhere.
+    pub fn take_development_key(&mut self) -> Option<String> {
+        self.development_key.take().map(|key| key.text)
     }
 
     /// Serves until `shutdown` or until it cannot go on. Returns once everything is stopped.
@@ -192,6 +205,29 @@ impl App {
         let (engine, readiness): (Arc<Engine>, _) =
             (Arc::clone(self.running.engine()), Arc::clone(&self.readiness));
         tokio::spawn(clock_watch::watch(clock, bound, engine, readiness)).abort_handle()
+    }
+}
+
+/// Makes the first credential of a journal that has none: without one, nobody could make another.
+async fn first_key(engine: &Engine) -> Result<Option<DrawnKey>, ServeFault> {
+    if engine.has_credentials() {
+        return Ok(None);
+    }
+    let key = DrawnKey::draw()?;
+    let made = engine.create_credential(&CreateCredential {
+        key: b"first start",
+        hash: key.hash,
+        prefix: &key.prefix,
+        roles: Roles::ALL,
+        is_development: true,
+        payee: None,
+        front_end: "",
+        name: "development",
+    });
+    match made.await {
+        Ok(_) => Ok(Some(key)),
+        Err(Fault::JournalFailed) => Err(ServeFault::JournalFailed),
+        Err(fault) => Err(ServeFault::FirstKey(fault)),
     }
 }
 

@@ -218,6 +218,7 @@ impl NewAccount {
             credit_limit: self.credit_limit,
             external: external.map(|e| (e.amount, e.facts())),
             method: MethodFacts { kind: "", brand: "", last_four: "", funding_type: "" },
+            front_end: "",
         }
     }
 }

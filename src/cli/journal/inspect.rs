@@ -170,10 +170,12 @@ impl Screen<'_> {
         let at = moment::from_ns(stamp.at.ns());
         self.heard = if self.output.json {
             let fields = told.fields.put("type", "record").put("seq", seq).text("at", &at).text("kind", kind);
-            (self.say)(&fields.put("partition", stamp.partition).put("actor", stamp.actor).end().to_string())
+            let fields = fields.put("partition", stamp.partition).put("actor", stamp.actor);
+            (self.say)(&fields.text("by", &names.actor(stamp.actor).unwrap_or_default()).end().to_string())
         } else {
             let indent = if self.filter.is_open() { "  " } else { "" };
-            (self.say)(&format!("{indent}{seq}  {at}  p{:03}  {kind}: {}", stamp.partition, told.text))
+            let by = names.actor(stamp.actor).map(|name| format!("  by {name}")).unwrap_or_default();
+            (self.say)(&format!("{indent}{seq}  {at}  p{:03}  {kind}: {}{by}", stamp.partition, told.text))
         };
     }
 }

@@ -2,7 +2,9 @@
 //! stands for, and under which account a session is. Never: money.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
-use tallystick_core::{AccountId, PARTITIONS, PayeeId, Record, SessionId, Stamp, cut::RowValue, table::Slot};
+use tallystick_core::{
+    AccountId, PARTITIONS, PayeeId, Record, SessionId, Stamp, cut::RowValue, role::Actor, table::Slot,
+};
 use tallystick_journal::{StorageFault, rows};
 use tallystick_store::StoreReader;
 
@@ -11,6 +13,8 @@ use tallystick_store::StoreReader;
 pub(super) struct Names {
     payees: BTreeMap<(u16, u32), PayeeId>,
     accounts: BTreeMap<SessionId, AccountId>,
+    /// The names of credentials, by their holders' numbers.
+    actors: BTreeMap<u32, String>,
 }
 
 impl Names {
@@ -30,6 +34,9 @@ impl Names {
                     }
                     RowValue::Account(Slot::Taken { row, .. }) => {
                         accounts.insert(slot, row.id);
+                    }
+                    RowValue::Credential(Slot::Taken { row, .. }) => {
+                        names.actors.insert(row.id.actor(), row.name.into());
                     }
                     RowValue::Session(Slot::Taken { row, .. }) => sessions.push((row.id, row.account)),
                     _ => {}
@@ -51,6 +58,9 @@ impl Names {
             Record::SessionOpened(opened) => {
                 self.accounts.insert(opened.id, opened.account);
             }
+            Record::CredentialMade(made) => {
+                self.actors.insert(made.id.actor(), made.name.to_owned());
+            }
             _ => {}
         }
     }
@@ -58,6 +68,15 @@ impl Names {
     /// Writes the payee of a notice's slot.
     pub(super) fn payee(&self, partition: u16, slot: u32) -> String {
         self.payees.get(&(partition, slot)).map_or_else(|| format!("payee #{slot}"), PayeeId::to_string)
+    }
+
+    /// Says who asked; nothing of what the system did by itself.
+    pub(super) fn actor(&self, number: u32) -> Option<String> {
+        match number {
+            Actor::SYSTEM => None,
+            Actor::ANONYMOUS => Some("anonymous".to_owned()),
+            number => Some(self.actors.get(&number).map_or_else(|| format!("actor {number}"), String::clone)),
+        }
     }
 
     /// Finds a session's account.

@@ -46,7 +46,7 @@ impl Told {
 }
 
 /// Lists the kinds of record by the names that are told and filtered by.
-pub(super) const KINDS: [&str; 28] = [
+pub(super) const KINDS: [&str; 30] = [
     "genesis",
     "account_created",
     "deposited",
@@ -75,6 +75,8 @@ pub(super) const KINDS: [&str; 28] = [
     "session_settled",
     "settlement_posted",
     "outbox_delivered",
+    "credential_made",
+    "credential_revoked",
 ];
 
 /// Returns the name of a record's kind.
@@ -111,6 +113,8 @@ pub(crate) fn kind(record: &Record<'_>) -> &'static str {
         Record::SessionSettled(_) => "session_settled",
         Record::SettlementPosted(_) => "settlement_posted",
         Record::OutboxDelivered(_) => "outbox_delivered",
+        Record::CredentialMade(_) => "credential_made",
+        Record::CredentialRevoked(_) => "credential_revoked",
     }
 }
 
@@ -243,6 +247,18 @@ impl Teller<'_> {
             Record::OutboxDelivered(delivered) => {
                 let through = delivered.through;
                 Told::new(format!("lines up to {through} have arrived"), none().put("through", through))
+            }
+            Record::CredentialMade(made) => {
+                let (actor, roles) = (made.id.actor(), made.roles.to_string());
+                let text = format!("{} \"{}\", {}…, actor {actor}: {roles}", made.id, made.name, made.prefix);
+                let fields = id(none(), "credential_id", made.id).text("name", made.name);
+                let fields = fields.text("prefix", made.prefix).text("roles", &roles).put("holder", actor);
+                let payee = made.payee.map(|payee| payee.to_string()).unwrap_or_default();
+                Told::new(text, fields.text("payee_id", &payee).text("front_end", made.front_end))
+            }
+            Record::CredentialRevoked(revoked) => {
+                let text = format!("{} is heard no more", revoked.id);
+                Told::new(text, id(none(), "credential_id", revoked.id))
             }
         }
     }
@@ -383,6 +399,7 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Repay => "repay",
         Scope::Reverse => "reverse",
         Scope::SetCreditLimit => "set_credit_limit",
+        Scope::CreateCredential => "create_credential",
     }
 }
 

@@ -37,7 +37,7 @@ impl Link {
         let hello = Say::Hello(Hello { writer_id: writer_id.to_owned() });
         say.send(AuthorizeStreamRequest { message: Some(hello) }).await.map_err(|_| ended())?;
         let mut face = client.authorizer();
-        let opening = face.authorize_stream(ReceiverStream::new(outbound));
+        let opening = face.authorize_stream(client.signed(ReceiverStream::new(outbound)));
         let opened = tokio::time::timeout(client.options.call_deadline, opening).await;
         let response = opened.map_err(|_| late(client.options.call_deadline))?;
         let hear = response.map_err(|status| ClientError::from_status(&status))?.into_inner();

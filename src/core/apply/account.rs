@@ -38,7 +38,12 @@ impl Partition {
             spent_below: Total::ZERO,
             open_children: 0,
             created_at: stamp.at,
-            terms: Box::new(Terms { external, method, reference: made.reference.into() }),
+            terms: Box::new(Terms {
+                external,
+                method,
+                reference: made.reference.into(),
+                front_end: made.front_end.into(),
+            }),
         };
         self.accounts.insert(made.id.slot(), account);
         self.remember_command(seq, &made.keyed, Made::Account(made.id));

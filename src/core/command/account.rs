@@ -1,7 +1,8 @@
 //! Owns: what is asked of accounts: to be made, to take money in, to give it out.
 
 use super::{
-    Command, Scope, check_amount, check_key, check_length, check_name, hash_number, hash_optional, hash_texts,
+    Command, Scope, check_amount, check_key, check_length, check_name, credential::check_front_end,
+    hash_number, hash_optional, hash_texts,
 };
 use crate::{
     AccountId, Amount, Currency, Refusal, Time,
@@ -29,6 +30,8 @@ pub struct CreateAccount<'a> {
     pub external: Option<(Amount, ExternalFacts<'a>)>,
     /// The payment method behind it.
     pub method: MethodFacts<'a>,
+    /// The front-end that asks, and whose it will be; empty for the operator. Its keys are its own.
+    pub front_end: &'a str,
 }
 
 /// Adds money to an account.
@@ -95,6 +98,7 @@ impl<'a> CreateAccount<'a> {
             credit_limit: Amount::ZERO,
             external: None,
             method,
+            front_end: "",
         }
     }
 
@@ -159,12 +163,13 @@ impl Command for CreateAccount<'_> {
     fn check(&self) -> Result<(), Refusal> {
         check_key(self.key)?;
         check_name(self.reference, "reference", 0)?;
+        check_front_end(self.front_end)?;
         self.check_funding()?;
         self.check_method()
     }
 
     fn key_hash(&self, seed: Seed) -> KeyHash {
-        Scope::CreateAccount.hash(seed, 0, self.key)
+        Scope::CreateAccount.hash(seed, front_end_scope(seed, self.front_end), self.key)
     }
 
     fn content(&self, seed: Seed) -> Vec<FieldHash> {
@@ -187,6 +192,11 @@ impl Command for CreateAccount<'_> {
         ]
         .into()
     }
+}
+
+/// Returns what a front-end's keys are hashed with, so that no two share them: zero for the operator's.
+fn front_end_scope(seed: Seed, name: &str) -> u128 {
+    if name.is_empty() { 0 } else { seed.key(b"front_end", name.as_bytes()).0 }
 }
 
 fn check_money(key: &[u8], amount: Amount) -> Result<(), Refusal> {

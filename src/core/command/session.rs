@@ -8,6 +8,7 @@ use crate::{
     Amount, Cap, Currency, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time,
     hash::{FieldHash, KeyHash, Seed},
     limits,
+    role::Act,
     session::{Clauses, Mode, SecretHash},
 };
 use alloc::vec::Vec;
@@ -114,6 +115,14 @@ impl<'a> OpenSession<'a> {
             reference: "",
             clauses: Clauses { secret: None, approval_above: Cap::NONE, carry: false },
             parent_proof: None,
+        }
+    }
+
+    /// Returns what act it is: that depends on what the session is to stand under.
+    pub const fn act(&self) -> Act {
+        match self.parent {
+            EnvelopeId::Account(_) => Act::OpenOnAccount,
+            EnvelopeId::Session(_) => Act::OpenWithin,
         }
     }
 

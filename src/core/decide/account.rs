@@ -39,6 +39,7 @@ pub fn create_account<'a>(
         external,
         method: command.method,
         reference: command.reference,
+        front_end: command.front_end,
         keyed,
     })))
 }
@@ -222,6 +223,7 @@ mod tests {
             credit_limit: Amount::ZERO,
             external: None,
             method: MethodFacts::default(),
+            front_end: "",
         };
         let Ok(Decided::Record(created)) = create_account(&partition, &create, None, (STAMP.at, 1)) else {
             panic!("refused")

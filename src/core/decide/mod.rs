@@ -3,6 +3,7 @@
 //! Never: I/O, a clock, randomness; what is drawn is handed in.
 
 mod account;
+mod credential;
 mod debit;
 mod hold;
 mod open;
@@ -20,6 +21,7 @@ use crate::{
 };
 
 pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
+pub use credential::{create_credential, revoke_credential};
 pub use debit::{DebitReplay, Judged, Judgement, debit, judge, look_up};
 pub use hold::lapse;
 pub use open::open_session;

@@ -46,6 +46,8 @@ pub struct AccountCreated<'a> {
     pub method: MethodFacts<'a>,
     /// The caller's name for it.
     pub reference: &'a str,
+    /// The front-end whose it is; empty for the operator's.
+    pub front_end: &'a str,
     /// The command's key.
     pub keyed: Keyed,
 }

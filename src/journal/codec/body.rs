@@ -2,6 +2,7 @@
 //! and reading side by side. Never: the frame around a body.
 
 mod account;
+mod credential;
 mod debit;
 mod payee;
 mod piece;
@@ -27,8 +28,8 @@ const VOID: u8 = 43;
 /// Returns the version in which a kind of record is written, the newest that is read.
 pub(super) const fn version(kind: u8) -> u8 {
     match kind {
-        // 1 had no limit, no external authority and no payment method.
-        10 => 2,
+        // 1 had no limit, no external authority and no payment method; 2 no front-end.
+        10 => 3,
         // 1 had no clauses.
         30 => 2,
         // 1 had no partial debits, 2 no late captures.
@@ -39,7 +40,7 @@ pub(super) const fn version(kind: u8) -> u8 {
 
 /// Returns whether a kind of record is one that `take` reads.
 pub(super) const fn is_known(kind: u8) -> bool {
-    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36..=38 | DEBITED..=VOID | 44..=46 | 50..=52)
+    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36..=38 | DEBITED..=VOID | 44..=46 | 50..=52 | 90 | 91)
 }
 
 pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
@@ -79,6 +80,8 @@ pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
         Record::SessionSettled(r) => settlement::put_settled(r, out),
         Record::SettlementPosted(r) => settlement::put_posted(r, out),
         Record::OutboxDelivered(r) => out.put_small(r.through),
+        Record::CredentialMade(r) => credential::put_made(r, out),
+        Record::CredentialRevoked(r) => credential::put_revoked(r, out),
     }
 }
 
@@ -121,6 +124,8 @@ pub(super) fn take<'a>(kind: u8, version: u8, take: &mut Take<'a>) -> Result<Rec
         50 => Record::SessionSettled(settlement::take_settled(take)?),
         51 => Record::SettlementPosted(settlement::take_posted(take)?),
         52 => Record::OutboxDelivered(OutboxDelivered { through: take.small("outbox number")? }),
+        90 => Record::CredentialMade(credential::take_made(take)?),
+        91 => Record::CredentialRevoked(credential::take_revoked(take)?),
         _ => return Err(take.damage("a record's kind")),
     })
 }

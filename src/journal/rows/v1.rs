@@ -129,6 +129,7 @@ impl From<Head> for partition::Head {
             notices: old.notices,
             writers: old.writers,
             deposits: TableHead::EMPTY,
+            credentials: TableHead::EMPTY,
             books: old.books,
             outbox: old.outbox,
             outbox_last: old.outbox_last,

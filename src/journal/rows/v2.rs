@@ -1,12 +1,18 @@
-//! Owns: the shapes of rows of accounts and sessions in their second version, before there were holds, secrets and thresholds,
-//! and what they are in today's. Never: written again; a shape here never changes.
+//! Owns: the shapes of heads and of rows of accounts and sessions in their second version, before there were holds, secrets,
+//! thresholds, front-ends and credentials, and what they are in today's. Never: written again; a shape here never changes.
 
 use serde::Deserialize;
+use std::collections::{BTreeMap, VecDeque};
 use tallystick_core::{
     AccountId, Amount, Currency, SessionId, Time, Total,
-    account::{self, Funding, Terms},
+    account::{self, External, Funding, PaymentMethod},
+    books::Books,
+    hash::Seed,
     keys::Keys,
+    partition,
     session::{self, About, Bounds, Guards, Mode, PayeePart},
+    settlement::Outgoing,
+    table::TableHead,
     writer::Window,
 };
 
@@ -24,7 +30,14 @@ pub(super) struct Account {
     spent_below: Total,
     open_children: u32,
     created_at: Time,
-    terms: Box<Terms>,
+    terms: Terms,
+}
+
+#[derive(Deserialize)]
+struct Terms {
+    external: Option<External>,
+    method: PaymentMethod,
+    reference: Box<str>,
 }
 
 impl From<Account> for account::Account {
@@ -43,7 +56,12 @@ impl From<Account> for account::Account {
             held_below: Total::ZERO,
             open_children: old.open_children,
             created_at: old.created_at,
-            terms: old.terms,
+            terms: Box::new(account::Terms {
+                external: old.terms.external,
+                method: old.terms.method,
+                reference: old.terms.reference,
+                ..account::Terms::default()
+            }),
         }
     }
 }
@@ -100,5 +118,45 @@ impl From<Session> for session::Session {
             guards: Guards::default(),
             guard: None,
         })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Head {
+    seq: u64,
+    covered: u64,
+    last_at: Time,
+    seed: Seed,
+    accounts: TableHead,
+    sessions: TableHead,
+    payees: TableHead,
+    notices: TableHead,
+    writers: TableHead,
+    deposits: TableHead,
+    books: Books,
+    outbox: VecDeque<Outgoing>,
+    outbox_last: u64,
+    inbox: BTreeMap<u16, u64>,
+}
+
+impl From<Head> for partition::Head {
+    fn from(old: Head) -> Self {
+        Self {
+            seq: old.seq,
+            covered: old.covered,
+            last_at: old.last_at,
+            seed: old.seed,
+            accounts: old.accounts,
+            sessions: old.sessions,
+            payees: old.payees,
+            notices: old.notices,
+            writers: old.writers,
+            deposits: old.deposits,
+            credentials: TableHead::EMPTY,
+            books: old.books,
+            outbox: old.outbox,
+            outbox_last: old.outbox_last,
+            inbox: old.inbox,
+        }
     }
 }

@@ -21,7 +21,7 @@ use tallystick_proto::v1::{
     authorize_stream_response::Message as Told, authorizer_client::AuthorizerClient,
     lookup_debit_request::By, payees_client::PayeesClient,
 };
-use tallystick_rpc::{Limits, Services};
+use tallystick_rpc::{Anonymous, Limits, Services};
 use tokio::net::TcpListener;
 use tonic::{
     Code, Request, Status,
@@ -75,7 +75,8 @@ impl World {
             events: Arc::new(Silent),
         };
         let (running, _) = Running::start(parts, Options::default()).unwrap();
-        let services = Services::new(Arc::clone(running.engine()), follower.lookups(), Limits::default());
+        let services = Services::new(Arc::clone(running.engine()), follower.lookups(), Limits::default())
+            .anonymous(Anonymous::Development);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let front = services.front(Routes::default());

@@ -63,6 +63,13 @@ pub(super) const OPS_LISTEN: Key = Key {
     rule: Rule::AddressOrNone,
     default: || Some("127.0.0.1:9464".into()),
 };
+pub(super) const ANONYMOUS: Key = Key {
+    name: "anonymous",
+    flag: "anonymous",
+    help: "Who asks when a call has no API key: nobody, or whoever develops on this machine, with every role",
+    rule: Rule::Word(&["nobody", "development"]),
+    default: || Some("nobody".into()),
+};
 pub(super) const DATA: Key = Key {
     name: "data",
     flag: "data",
@@ -170,9 +177,10 @@ pub(super) const LOG_LEVEL: Key = Key {
 };
 
 /// Lists the keys in the order in which they are read and shown.
-pub(super) const ALL: [&Key; 32] = [
+pub(super) const ALL: [&Key; 33] = [
     &LISTEN,
     &OPS_LISTEN,
+    &ANONYMOUS,
     &DATA,
     &DURABILITY,
     &SHARDS,

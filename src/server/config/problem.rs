@@ -1,6 +1,6 @@
 //! Owns: what can be wrong with a configuration, in words for whoever wrote it. Never: stops at the first.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 /// Is one thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +34,16 @@ pub enum Problem {
         origin: String,
         /// What it must be.
         rule: String,
+    },
+    /// Whoever asks without a key would be heard from elsewhere.
+    #[error(
+        "{key}: {address} can be reached from other machines, where no call may come without a key; give an address of this machine, or anonymous = \"nobody\""
+    )]
+    Far {
+        /// The key of the address.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
     },
     /// Something that has no default was not given.
     #[error("{key}: not given; it must be {rule}, as {places}")]

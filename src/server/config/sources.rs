@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     fmt,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 use toml::{Table, Value as Toml};
@@ -100,6 +101,13 @@ impl Reader {
                 self.miss(key);
                 None
             }
+        }
+    }
+
+    /// Keeps a problem with an address that other machines can reach.
+    pub(super) fn keep_near(&mut self, key: &'static Key, address: Option<SocketAddr>) {
+        if let Some(address) = address.filter(|address| !address.ip().to_canonical().is_loopback()) {
+            self.problems.push(Problem::Far { key: key.name, address });
         }
     }
 

@@ -25,6 +25,7 @@ fn only_the_data_folder_must_be_given() {
     assert_eq!(config.listen, "127.0.0.1:7878".parse().unwrap());
     assert_eq!(config.ops_listen, Some("127.0.0.1:9464".parse().unwrap()));
     assert_eq!(config.durability, Durability::Fsync);
+    assert_eq!(config.anonymous, Anonymous::Nobody);
     assert_eq!(config.engine_options().group_bytes, Options::default().group_bytes);
     assert_eq!(config.limits().permit_bytes, tallystick_rpc::Limits::default().permit_bytes);
 
@@ -35,7 +36,7 @@ fn only_the_data_folder_must_be_given() {
 #[test]
 fn a_good_file_gives_every_key() {
     let file = file(
-        "listen = '[::1]:0'\nops_listen = '[::1]:1'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
+        "listen = '[::1]:0'\nops_listen = '[::1]:1'\nanonymous = 'development'\ndata = '/d'\ndurability = 'os'\nshards = 3\ncheckpoint_records = 5\n\
          sweep_every_ms = 7\ngroup_bytes = 8192\nindex = 'rebuild'\nretry_window_hours = 2\npermit_bytes = 2097152\nstream_batches_in_flight = 9\n\
          connections_max = 31\nconnections_per_address_max = 32\ncalls_per_connection_max = 33\ncalls_max = 34\n\
          receive_bytes_max = 1048576\narriving_bytes_max = 1048577\nmessage_bytes_max = 65536\nheader_bytes_max = 1024\n\
@@ -48,6 +49,7 @@ fn a_good_file_gives_every_key() {
     let expected = Config {
         listen: "[::1]:0".parse().unwrap(),
         ops_listen: Some("[::1]:1".parse().unwrap()),
+        anonymous: Anonymous::Development,
         data: "/d".into(),
         durability: Durability::Os,
         shards: 3,
@@ -172,4 +174,24 @@ fn every_default_keeps_its_rule_and_every_flag_is_the_key() {
         let default = (key.default)();
         assert!(default.is_none_or(|text| key.rule.read(&text).is_some()), "{}", key.name);
     }
+}
+
+#[test]
+fn nobody_is_heard_without_a_key_from_another_machine() {
+    let problems = |listen: &str, ops: &str, anonymous: &str| {
+        let given = [("data", "/d"), ("listen", listen), ("ops_listen", ops), ("anonymous", anonymous)];
+        load(&flags(&given), |_| None).err().map(|Problems(problems)| problems).unwrap_or_default()
+    };
+    let (far, near) = ("0.0.0.0:1", "127.0.0.1:0");
+    assert_eq!(problems(far, far, "nobody"), []);
+    for near in [near, "[::1]:0", "[::ffff:127.0.0.1]:0"] {
+        assert_eq!(problems(near, "none", "development"), [], "{near}");
+    }
+    let found = problems(far, "[::]:2", "development");
+    let keys = found.iter().map(|problem| match problem {
+        Problem::Far { key, .. } => *key,
+        other => panic!("{other}"),
+    });
+    assert_eq!(keys.collect::<Vec<_>>(), ["listen", "ops_listen"]);
+    assert!(found.iter().all(|problem| problem.to_string().contains("nobody")));
 }

@@ -70,7 +70,16 @@ impl ServerCommand {
         let log = log.map_err(DemoError::io("write the server's log"))?;
         Command::new(&self.exe)
             .arg("serve")
-            .args(["--listen", listen, "--ops-listen", "none", "--durability", self.durability])
+            .args([
+                "--listen",
+                listen,
+                "--ops-listen",
+                "none",
+                "--durability",
+                self.durability,
+                "--anonymous",
+                "development",
+            ])
             .arg("--data")
             .arg(self.folder.join("data"))
             .stdin(Stdio::null())

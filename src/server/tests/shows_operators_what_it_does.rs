@@ -200,7 +200,18 @@ async fn an_address_that_cannot_be_used_is_refused_by_its_key() {
 
     let serve = |ops: &str| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_tallystick"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--data"]).arg(folder.path());
+        command
+            .args([
+                "serve",
+                "--anonymous",
+                "development",
+                "--listen",
+                "127.0.0.1:0",
+                "--ops-listen",
+                ops,
+                "--data",
+            ])
+            .arg(folder.path());
         run(command)
     };
     let ended = serve(&address).await;

@@ -68,6 +68,7 @@ impl State {
             }),
             method: MethodFacts::default(),
             reference: &new.reference,
+            front_end: "",
             keyed: is.keyed.clone(),
         };
         same(took.seq, &should, is)?;

@@ -38,6 +38,7 @@ pub(crate) fn prepaid() -> CreateAccount<'static> {
         credit_limit: Amount::ZERO,
         external: None,
         method: MethodFacts::default(),
+        front_end: "",
     }
 }
 

@@ -315,5 +315,6 @@ pub(crate) fn table(row: &RowValue) -> u8 {
         RowValue::Writer(_) => 4,
         RowValue::CommandKey(_) => 5,
         RowValue::Deposit(_) => 6,
+        RowValue::Credential(_) => 7,
     }
 }

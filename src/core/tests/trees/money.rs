@@ -34,6 +34,7 @@ impl World {
             credit_limit,
             external,
             method,
+            front_end: "",
         };
         let drawn = (self.time(), self.draw());
         let decided = decide::create_account(&self.partition, &command, None, drawn).unwrap();

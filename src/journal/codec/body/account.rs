@@ -31,6 +31,7 @@ pub(super) fn put_created(r: &AccountCreated<'_>, out: &mut Vec<u8>) {
     out.put_text(r.method.last_four);
     out.put_text(r.method.funding_type);
     out.put_text(r.reference);
+    out.put_text(r.front_end);
     put_keyed(&r.keyed, out);
 }
 
@@ -42,8 +43,9 @@ pub(super) fn take_created<'a>(version: u8, take: &mut Take<'a>) -> Result<Accou
         (_, _) => (amount(take)?, external(take)?, method(take)?),
     };
     let reference = take.text("reference")?;
+    let front_end = if version < 3 { "" } else { take.text("front-end")? };
     let keyed = keyed(take)?;
-    Ok(AccountCreated { id, currency, funding, limit, external, method, reference, keyed })
+    Ok(AccountCreated { id, currency, funding, limit, external, method, reference, front_end, keyed })
 }
 
 fn funding(take: &mut Take<'_>) -> Result<Funding, Damage> {

@@ -1,8 +1,8 @@
 //! Owns: records to be written and read, in every form that their layouts have. Never: a test.
 
 use tallystick_core::{
-    AccountId, Amount, Cap, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next, PayeeId,
-    Record, SessionId, Span, Time, Total, WriterId,
+    AccountId, Amount, Cap, CredentialId, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next,
+    PayeeId, Record, SessionId, Span, Time, Total, WriterId,
     account::Funding,
     command::Scope,
     deposit::DepositState,
@@ -10,6 +10,7 @@ use tallystick_core::{
     id::Place,
     payee::PayeeStatus,
     record::*,
+    role::{Role, Roles},
     session::{Bounds, Mode},
     settlement::{Line, Outgoing, Reason},
     writer::Numbered,
@@ -111,7 +112,32 @@ pub(super) fn created(funding: Funding) -> AccountCreated<'static> {
         Funding::ExternalAuthority => (nanos(1), Some(authority), card),
     };
     let (id, currency, reference) = (account(), Currency::from_number(978), "kasse");
-    AccountCreated { id, currency, funding, limit, external, method, reference, keyed: keyed() }
+    let front_end = if funding == Funding::Prepaid { "" } else { "shop-7" };
+    AccountCreated { id, currency, funding, limit, external, method, reference, front_end, keyed: keyed() }
+}
+
+fn credentials() -> Vec<Record<'static>> {
+    let id = CredentialId::new(Place { partition: 0, ..place() }, 12);
+    let made = CredentialMade {
+        id,
+        hash: [7; 32],
+        prefix: "tsk_0123abcd",
+        roles: Roles::of(&[Role::Authorize, Role::Settle]),
+        is_development: false,
+        payee: None,
+        front_end: "shop-7",
+        name: "agent Ω",
+        keyed: keyed(),
+    };
+    let payees = CredentialMade {
+        roles: Roles::of(&[Role::Collect]),
+        payee: Some(PayeeId::new(place(), 9)),
+        front_end: "",
+        ..made.clone()
+    };
+    let first = CredentialMade { roles: Roles::ALL, is_development: true, ..made.clone() };
+    let revoked = Record::CredentialRevoked(CredentialRevoked { id });
+    [made, payees, first].map(Record::CredentialMade).into_iter().chain([revoked]).collect()
 }
 
 fn accounts() -> Vec<Record<'static>> {
@@ -233,7 +259,7 @@ pub(super) fn one_of_each() -> Vec<Record<'static>> {
         }),
         Record::OutboxDelivered(OutboxDelivered { through: 1 }),
     ];
-    for part in [accounts(), movements(), payees(), sessions(), debits()] {
+    for part in [credentials(), accounts(), movements(), payees(), sessions(), debits()] {
         all.extend(part);
     }
     all

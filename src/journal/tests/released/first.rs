@@ -48,6 +48,7 @@ pub fn story() -> Vec<Record<'static>> {
             external: None,
             method: MethodFacts::default(),
             reference: "Kasse Zürich",
+            front_end: "",
             keyed: keyed(1),
         }),
         Record::Deposited(Deposited {

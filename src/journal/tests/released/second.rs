@@ -54,6 +54,7 @@ fn accounts() -> Vec<Record<'static>> {
             external,
             method,
             reference: "Kasse Zürich",
+            front_end: "",
             keyed: keyed(1 + u128::from(slot)),
         })
     };

@@ -63,7 +63,19 @@ fn with_folder(command: Command, data: &Path) -> Command {
 }
 
 fn with_listeners(mut command: Command, data: &Path, ops: &str) -> Command {
-    command.args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", ops, "--data"]).arg(data);
+    // Without keys: what they are for has tests of its own.
+    command
+        .args([
+            "serve",
+            "--anonymous",
+            "development",
+            "--listen",
+            "127.0.0.1:0",
+            "--ops-listen",
+            ops,
+            "--data",
+        ])
+        .arg(data);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
