@@ -101,7 +101,7 @@ impl Echo {
                 Said::Welcome(v1::Welcome { writer_id, epoch: 1, durability: DURABILITY })
             }
             Some(Asked::Batch(batch)) => Said::Batch(self.results(&batch)),
-            Some(Asked::Positions(_)) | None => {
+            Some(Asked::Positions(_) | Asked::Present(_)) | None => {
                 return Err(Status::unimplemented("an echo has no positions"));
             }
         };

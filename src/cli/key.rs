@@ -4,6 +4,7 @@
 use crate::Failure;
 use clap::Args;
 use rand::{TryRng as _, rngs::SysRng};
+use tallystick_client::Secret;
 
 /// Takes an idempotency key.
 #[derive(Debug, Clone, Default, Args)]
@@ -26,6 +27,41 @@ impl KeyArg {
             why: format!("the operating system gives no randomness: {error}"),
         })?;
         Ok(format!("cli-{:032x}", u128::from_le_bytes(bits)))
+    }
+}
+
+/// Takes a session's secret.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SecretArg {
+    /// The session's secret, if it was opened with one.
+    #[arg(long, value_name = "SECRET", env = "TALLYSTICK_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+}
+
+impl SecretArg {
+    /// Returns it as it is sent; nothing when none was given.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.given().map(|secret| secret.to_bytes()).unwrap_or_default()
+    }
+
+    /// Returns it for a stream.
+    pub(crate) fn given(&self) -> Option<Secret> {
+        self.secret.clone().map(Secret::new)
+    }
+}
+
+/// Takes the secret of what a session stands under.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ParentSecretArg {
+    /// The secret of what it stands under, if that was opened with one.
+    #[arg(long, value_name = "SECRET", env = "TALLYSTICK_PARENT_SECRET", hide_env_values = true)]
+    parent_secret: Option<String>,
+}
+
+impl ParentSecretArg {
+    /// Returns it as it is sent; nothing when none was given.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.parent_secret.clone().unwrap_or_default().into_bytes()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     Failure,
     desk::{Desk, Reach, Said},
     ids,
-    key::KeyArg,
+    key::{KeyArg, SecretArg},
     show::{self, Shown},
 };
 use clap::Args;
@@ -27,6 +27,8 @@ pub struct PayArgs {
     /// The payee's own id for it.
     #[arg(long, default_value = "")]
     reference: String,
+    #[command(flatten)]
+    secret: SecretArg,
     #[command(flatten)]
     key: KeyArg,
     #[command(flatten)]
@@ -58,6 +60,7 @@ pub(crate) async fn pay(args: PayArgs, desk: &Desk) -> Result<Said, Failure> {
         intent: Some(Intent::IdempotencyKey(key.clone())),
         reference: args.reference,
         accept_partial: args.accept_partial,
+        secret: args.secret.bytes(),
         ..v1::AuthorizeRequest::default()
     };
     let answer = desk.keyed(doing, &key, desk.client.authorize(request)).await?;

@@ -7,7 +7,7 @@ use crate::{
     Failure,
     desk::{Desk, Limit, Reach, Said},
     ids,
-    key::KeyArg,
+    key::{KeyArg, ParentSecretArg},
     moment,
     show::{self, Declined, Shown},
 };
@@ -80,6 +80,8 @@ pub(crate) struct TopUpArgs {
     #[arg(long, value_name = "SPAN")]
     extend: Option<String>,
     #[command(flatten)]
+    parent_secret: ParentSecretArg,
+    #[command(flatten)]
     key: KeyArg,
 }
 
@@ -133,7 +135,9 @@ async fn top_up(args: TopUpArgs, desk: &Desk) -> Result<Said, Failure> {
     let key = args.key.take()?;
     let session_id = args.session.clone();
     let extend_by = extend_by.map(moment::to_wire);
-    let request = v1::TopUpRequest { session_id, idempotency_key: key.clone(), add_nanos, extend_by };
+    let parent_secret = args.parent_secret.bytes();
+    let request =
+        v1::TopUpRequest { session_id, idempotency_key: key.clone(), add_nanos, extend_by, parent_secret };
     let answer = desk.keyed("top up the session", &key, desk.client.top_up(request)).await?;
     let session = answer.session.as_ref();
     let shown = session.map_or_else(Shown::new, |session| show::show_session(session, desk.money));

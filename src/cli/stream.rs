@@ -8,12 +8,13 @@ use crate::{
     Failure,
     desk::{Desk, Reach, Said},
     ids,
+    key::SecretArg,
     screen::{self, Bar},
 };
 use clap::Args;
 use rows::{Bad, Row, Rows};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -47,6 +48,8 @@ pub struct StreamArgs {
     /// How many messages may be on their way.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_024))]
     in_flight: u32,
+    #[command(flatten)]
+    secret: SecretArg,
     #[command(flatten)]
     pub(crate) reach: Reach,
 }
@@ -94,7 +97,11 @@ async fn send(args: &StreamArgs, rows: &[Row], summary: &mut Summary, desk: &Des
         return Ok(());
     }
     let in_flight_max = usize::try_from(args.in_flight).unwrap_or(usize::MAX);
-    let options = WriterOptions { in_flight_max, ..WriterOptions::default() };
+    let sessions: BTreeSet<&str> = rows.iter().map(|row| row.session.as_str()).collect();
+    let secret = args.secret.given();
+    let present = |session: &str| Some((SessionId::new(session), secret.clone()?));
+    let secrets = sessions.into_iter().filter_map(present).collect();
+    let options = WriterOptions { in_flight_max, secrets, ..WriterOptions::default() };
     let writer = desk.call("open a stream", desk.client.writer(options)).await?;
     let bar = Bar::new(rows.len() as u64, "debits");
     let batch = usize::try_from(args.batch).unwrap_or(usize::MAX);

@@ -76,8 +76,35 @@ impl fmt::Debug for DrawnKey {
     }
 }
 
+/// Is a session's secret, to be presented.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a secret's text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns it as it is sent.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.as_bytes().to_vec()
+    }
+
+    /// Returns what is sent of it when a session is opened with it.
+    pub fn hash(&self) -> [u8; 32] {
+        secret_hash(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 /// Hashes a key or a secret as the server does.
-pub fn secret_hash(secret: &[u8]) -> [u8; 32] {
+fn secret_hash(secret: &[u8]) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
 

@@ -38,7 +38,7 @@ pub use backup::BackupStream;
 pub use channel::{Client, ClientOptions};
 pub use error::{ClientError, Happened};
 pub use ids::{PayeeId, SessionId};
-pub use key::{ApiKey, DrawnKey, secret_hash};
+pub use key::{ApiKey, DrawnKey, Secret};
 pub use stopwatch::Stopwatch;
 pub use tally::{Difference, Notch, Tally, Unit};
 pub use tallystick_proto::{admin, v1};

@@ -10,7 +10,7 @@ mod tables;
 pub use debit::{Answer, Debit};
 
 use crate::{
-    Client, ClientError, SessionId,
+    Client, ClientError, Secret, SessionId,
     v1::{Durability, Welcome},
 };
 use book::Entry;
@@ -33,6 +33,8 @@ pub struct WriterOptions {
     pub answer_limit: Duration,
     /// How long the server may be away before the writer gives up.
     pub outage_limit: Duration,
+    /// The secrets of sessions that have one; presented on every stream that is opened.
+    pub secrets: Vec<(SessionId, Secret)>,
 }
 
 impl Default for WriterOptions {
@@ -41,6 +43,7 @@ impl Default for WriterOptions {
             in_flight_max: 4,
             answer_limit: Duration::from_secs(30),
             outage_limit: Duration::from_secs(60),
+            secrets: Vec::new(),
         }
     }
 }

@@ -11,11 +11,11 @@ use crate::{
 };
 use dashmap::DashMap;
 use std::sync::Arc;
-use subtle::ConstantTimeEq as _;
 use tallystick_core::{
     AccountId, EnvelopeId, Partition, Refusal, SessionId,
     credential::{self, Credential},
     role::{Act, Actor},
+    session::SecretHash,
 };
 
 /// Is whoever asks, until their credential is revoked.
@@ -58,7 +58,7 @@ impl Asker {
 
 /// Keeps who is heard with which key.
 #[derive(Debug, Default)]
-pub(crate) struct Askers(DashMap<u128, ([u8; 32], Arc<Asker>)>);
+pub(crate) struct Askers(DashMap<u128, (SecretHash, Arc<Asker>)>);
 
 /// Returns what an entry is found by: half of the hash, which nobody can aim at.
 fn place(hash: &[u8; 32]) -> u128 {
@@ -76,13 +76,14 @@ impl Askers {
     }
 
     fn learn(&self, credential: &Credential) {
-        let hash = credential.hash;
-        self.0.entry(place(&hash)).or_insert_with(|| (hash, Arc::new(Asker::of(credential))));
+        let known = || (SecretHash(credential.hash), Arc::new(Asker::of(credential)));
+        self.0.entry(place(&credential.hash)).or_insert_with(known);
     }
 
     fn find(&self, hash: &[u8; 32]) -> Option<Arc<Asker>> {
         let entry = self.0.get(&place(hash))?;
-        bool::from(entry.0.ct_eq(hash)).then(|| Arc::clone(&entry.1))
+        // Compared whole and in constant time.
+        (entry.0 == SecretHash(*hash)).then(|| Arc::clone(&entry.1))
     }
 }
 

@@ -255,7 +255,7 @@ impl Engine {
         if !payee.is_known_in(partition) {
             let at = shard.partition(home).decision_time(self.now());
             let shared = tallystick_core::record::PayeeShared { id, with: partition };
-            self.write(&mut shard, home, at, &Record::PayeeShared(shared));
+            self.by_itself().write(&mut shard, home, at, &Record::PayeeShared(shared));
         }
         drop(shard);
         self.by_itself().give_notice(partition, &payee)?;

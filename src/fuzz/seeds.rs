@@ -93,7 +93,7 @@ fn make(ledger: &mut Ledger) -> Result<(), tallystick_core::Refusal> {
         taken: taken.taken,
         amount: nanos(3),
     })?;
-    ledger.top_up(&TopUp { session, key: b"u", add: nanos(5), extend_by: hour })?;
+    ledger.top_up(&TopUp { session, key: b"u", add: nanos(5), extend_by: hour, parent_proof: None })?;
     ledger.settle(ledger.sessions[1], false)?;
     ledger.block_payee(ledger.payees[2])
 }

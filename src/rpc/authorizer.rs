@@ -26,7 +26,10 @@ impl Authorizer for AuthorizerFace {
     ) -> Result<Response<v1::OpenSessionResponse>, Status> {
         let answer = self
             .shared
-            .unary(request, |engine, r| Ok(engine.open_session(&command::open_session(&r)?)))
+            .unary(request, |engine, r| {
+                let proof = command::proof(&r.parent_secret, "parent_secret")?;
+                Ok(engine.open_session(&command::open_session(&r, proof.as_ref())?))
+            })
             .await?;
         let mut response = v1::OpenSessionResponse {
             outcome: v1::Outcome::Approved.into(),
@@ -89,7 +92,13 @@ impl Authorizer for AuthorizerFace {
         let engine = self.shared.tell_refusal(door::asked(&request))?;
         let (metadata, extensions, message) = request.into_parts();
         let request = Request::from_parts(metadata, extensions, &message);
-        let answer = match self.shared.unary(request, |engine, r| Ok(engine.debit(&command::debit(r)?))).await
+        let answer = match self
+            .shared
+            .unary(request, |engine, r| {
+                let proof = command::proof(&r.secret, "secret")?;
+                Ok(engine.debit(&command::debit(r, proof.as_ref())?))
+            })
+            .await
         {
             Ok(answer) => answer,
             Err(status) if status::reason(&status) == Some(v1::Refusal::SessionRetired) => {
@@ -145,7 +154,10 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::TopUpRequest>,
     ) -> Result<Response<v1::TopUpResponse>, Status> {
-        let ask = |engine: &Engine, r: v1::TopUpRequest| Ok(engine.top_up(&command::top_up(&r)?));
+        let ask = |engine: &Engine, r: v1::TopUpRequest| {
+            let proof = command::proof(&r.parent_secret, "parent_secret")?;
+            Ok(engine.top_up(&command::top_up(&r, proof.as_ref())?))
+        };
         let answer = self.shared.unary(request, ask).await?;
         let decline = answer.value.decline;
         Ok(Response::new(v1::TopUpResponse {

@@ -10,6 +10,7 @@ use tallystick_core::{
         SetCreditLimit, TopUp, Withdraw,
     },
     record::{ExternalFacts, MethodFacts},
+    session::{Clauses, SecretHash},
     writer::Numbered,
 };
 use tallystick_proto::v1::{self, authorize_request};
@@ -113,8 +114,12 @@ pub fn create_credential(r: &v1::CreateCredentialRequest) -> Result<CreateCreden
     })
 }
 
-/// Reads what opens a session.
-pub fn open_session(r: &v1::OpenSessionRequest) -> Result<OpenSession<'_>, Status> {
+/// Reads what opens a session; `parent_proof` is what was presented for its parent.
+pub fn open_session<'a>(
+    r: &'a v1::OpenSessionRequest,
+    parent_proof: Option<&'a SecretHash>,
+) -> Result<OpenSession<'a>, Status> {
+    let secret = decode::hash(&r.secret_hash, "secret_hash").map_err(decode::refuse)?;
     let payees: Result<Vec<PayeeId>, _> =
         r.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")).collect();
     let cap = |cap: &v1::PayeeCap| {
@@ -124,8 +129,8 @@ pub fn open_session(r: &v1::OpenSessionRequest) -> Result<OpenSession<'_>, Statu
     let authority = r.authority.as_ref();
     let evidence_hash = authority.map_or(&[][..], |authority| &authority.evidence_hash);
     Ok(OpenSession {
-        clauses: tallystick_core::session::Clauses::default(),
-        parent_proof: None,
+        clauses: Clauses { secret: secret.map(SecretHash), ..Clauses::default() },
+        parent_proof,
         parent: decode::parent(r)?,
         mode: decode::mode(r.mode)?,
         key: r.idempotency_key.as_bytes(),
@@ -149,18 +154,27 @@ pub fn open_session(r: &v1::OpenSessionRequest) -> Result<OpenSession<'_>, Statu
     })
 }
 
-/// Reads what raises a session's cap, or its end.
-pub fn top_up(r: &v1::TopUpRequest) -> Result<TopUp<'_>, Status> {
+/// Reads what raises a session's cap, or its end; `parent_proof` is what was presented for its parent.
+pub fn top_up<'a>(
+    r: &'a v1::TopUpRequest,
+    parent_proof: Option<&'a SecretHash>,
+) -> Result<TopUp<'a>, Status> {
     Ok(TopUp {
         session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
         key: r.idempotency_key.as_bytes(),
         add: decode::amount(r.add_nanos),
         extend_by: decode::optional_span(r.extend_by, "extend_by")?,
+        parent_proof,
     })
 }
 
-/// Reads a single debit.
-pub fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
+/// Reads the hash of what was presented as a secret.
+pub fn proof(secret: &[u8], field: &'static str) -> Result<Option<SecretHash>, Status> {
+    decode::secret(secret, field).map_err(decode::refuse)
+}
+
+/// Reads a single debit; `proof` is what was presented for its session.
+pub fn debit<'a>(r: &'a v1::AuthorizeRequest, proof: Option<&'a SecretHash>) -> Result<Debit<'a>, Status> {
     let intent = match &r.intent {
         Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
         Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {
@@ -173,7 +187,7 @@ pub fn debit(r: &v1::AuthorizeRequest) -> Result<Debit<'_>, Status> {
     };
     Ok(Debit {
         act: tallystick_core::command::Act::Debit,
-        proof: None,
+        proof,
         session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
         payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
         amount: decode::amount(r.amount_nanos),

@@ -1,13 +1,14 @@
 //! Owns: wire values into core's, naming the field that does not hold. Never: a bound that core tests.
 
 use crate::{currency, status};
+use sha2::{Digest as _, Sha256};
 use tallystick_core::{
     AccountId, Amount, CredentialId, Currency, DebitId, DepositId, EnvelopeId, PayeeId, SessionId,
     SettlementId, Span, Time, WriterId,
     account::Funding,
     id::IdFault,
     role::{Role, Roles},
-    session::Mode,
+    session::{Mode, SecretHash},
 };
 use tallystick_engine::Cursor;
 use tallystick_proto::v1;
@@ -128,6 +129,21 @@ pub(crate) fn roles(numbers: &[i32]) -> Result<Roles, Status> {
     let role = |number: &i32| u8::try_from(*number).ok().and_then(Role::from_number);
     let roles = numbers.iter().try_fold(Roles::NONE, |roles, number| Some(roles.with(role(number)?)));
     roles.ok_or_else(|| status::malformed("roles", "must each be one that there is"))
+}
+
+/// Bounds a secret. *Units*: bytes.
+const SECRET_BYTES_MAX: usize = 255;
+
+/// Reads what is presented as a secret: its hash. *Errors*: as (field, rule).
+pub(crate) fn secret(
+    bytes: &[u8],
+    field: &'static str,
+) -> Result<Option<SecretHash>, (&'static str, &'static str)> {
+    match bytes.len() {
+        0 => Ok(None),
+        1..=SECRET_BYTES_MAX => Ok(Some(SecretHash(Sha256::digest(bytes).into()))),
+        _ => Err((field, "must be at most 255 bytes")),
+    }
 }
 
 /// Reads a page's size.

@@ -247,6 +247,7 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         depth: view.depth.into(),
         spent_below_nanos: view.spent_below.nanos(),
         reserved_by_children_nanos: view.reserved_by_children.nanos(),
+        has_secret: view.guard.as_ref().is_some_and(|guard| guard.secret.is_some()),
         open_child_count: view.open_children,
     }
 }

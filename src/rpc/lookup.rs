@@ -134,7 +134,8 @@ impl AuthorizerFace {
     ) -> Result<v1::Decision, Status> {
         // The permit of the call was given back with its refusal; reading costs as much again.
         let _permit = self.shared.tell_refusal(self.shared.gate.unary())?;
-        let ask = command::debit(r)?;
+        // A session that is settled has no secret any more.
+        let ask = command::debit(r, None)?;
         let asked = match (ask.intent, &r.intent) {
             (Intent::Number(at), _) => Asked::Number(ask.session, at.writer, at.number),
             (Intent::Key(_), Some(v1::authorize_request::Intent::IdempotencyKey(key))) => {

@@ -7,19 +7,19 @@ mod batch;
 mod fence;
 mod gathered;
 
-use crate::{encode, journey::Journey, meter::OpenStream, service::Shared, stall::Pulse, status};
+use crate::{decode, encode, journey::Journey, meter::OpenStream, service::Shared, stall::Pulse, status};
 pub use batch::batch_debits;
 use batch::{Batch, MESSAGE_BYTES};
 use fence::Fence;
 pub(crate) use fence::Streams;
 use gathered::Gathered;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tallystick_core::{SessionId, WriterId};
+use tallystick_core::{SessionId, WriterId, session::SecretHash};
 use tallystick_engine::{Fault, Ticket};
 use tallystick_proto::v1::{
     self, authorize_stream_request::Message as Asked, authorize_stream_response::Message as Said,
@@ -27,6 +27,12 @@ use tallystick_proto::v1::{
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
+
+/// Bounds the sessions whose secrets one stream presents.
+const PRESENTED_MAX: usize = 10_000;
+
+/// Is what a stream has presented, by session.
+type Presented = BTreeMap<SessionId, SecretHash>;
 
 type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -83,6 +89,8 @@ pub(crate) struct DebitStream {
     inbound: Streaming<v1::AuthorizeStreamRequest>,
     phase: Phase,
     greeted: bool,
+    /// What was presented, by session.
+    presented: Presented,
     writer: Option<Fence>,
     /// Each with when it was asked, in the watch's count.
     in_flight: VecDeque<(u64, InFlight)>,
@@ -116,6 +124,7 @@ impl DebitStream {
             inbound,
             phase: Phase::Open,
             greeted: false,
+            presented: Presented::new(),
             writer: None,
             in_flight: VecDeque::new(),
             pulse,
@@ -207,7 +216,7 @@ impl DebitStream {
 
     fn take_in(&mut self, message: v1::AuthorizeStreamRequest) {
         let taken = match message.message {
-            None => Err(status::malformed("message", "must be a hello, a batch or positions")),
+            None => Err(status::malformed("message", "must be a hello, a batch, positions or a secret")),
             Some(Asked::Hello(hello)) if !self.greeted => hello_writer(&hello).map(|id| {
                 self.greeted = true;
                 let opened = self.shared.engine.open_writer(id);
@@ -216,12 +225,25 @@ impl DebitStream {
             Some(Asked::Hello(_)) => Err(status::malformed("hello", "must come once, first")),
             Some(_) if !self.greeted => Err(status::malformed("message", "must be a hello at first")),
             Some(Asked::Batch(batch)) => self.gathered.take(batch),
+            Some(Asked::Present(shown)) => self.present(&shown),
             Some(Asked::Positions(asked)) => batch::check_table(&asked.session_ids, "session_ids")
                 .map(|()| self.put_off = Some(PutOff::Positions(asked))),
         };
         if let Err(status) = taken {
             self.put_off = Some(PutOff::Close(Some(status)));
         }
+    }
+
+    /// Keeps what is presented for a session, for as long as the stream lasts.
+    fn present(&mut self, shown: &v1::Present) -> Result<(), Status> {
+        let session = decode::session(&shown.session_id, "present.session_id").map_err(decode::refuse)?;
+        let proof = decode::secret(&shown.secret, "present.secret").map_err(decode::refuse)?;
+        let proof = proof.ok_or_else(|| status::malformed("present.secret", "must be given"))?;
+        if self.presented.len() >= PRESENTED_MAX && !self.presented.contains_key(&session) {
+            return Err(status::malformed("present", "must come for at most 10,000 sessions of a stream"));
+        }
+        self.presented.insert(session, proof);
+        Ok(())
     }
 
     /// Asks at once if there is room, and waits for it otherwise.
@@ -236,13 +258,13 @@ impl DebitStream {
         let Some(writer) = self.writer.as_ref().map(|fence| (fence.writer, fence.epoch)) else { return };
         match admitted {
             Admitted::Batches(gathered) => {
-                let batch = Batch::ask(&self.shared, &gathered, writer, permit);
+                let batch = Batch::ask(&self.shared, &gathered, (writer, &self.presented), permit);
                 self.enqueue(InFlight::Batch(batch));
             }
             Admitted::Positions(asked) => {
                 let ask = |text: String| {
                     let position = |id: SessionId| self.shared.engine.position(id, writer.0, writer.1);
-                    let ticket = crate::decode::session(&text, "session_ids").map(position);
+                    let ticket = decode::session(&text, "session_ids").map(position);
                     (text, ticket)
                 };
                 let tickets = asked.session_ids.into_iter().map(ask).collect();
@@ -318,7 +340,7 @@ fn hello_writer(hello: &v1::Hello) -> Result<Option<WriterId>, Status> {
     if hello.writer_id.is_empty() {
         return Ok(None);
     }
-    crate::decode::writer(&hello.writer_id, "hello.writer_id").map(Some).map_err(crate::decode::refuse)
+    decode::writer(&hello.writer_id, "hello.writer_id").map(Some).map_err(decode::refuse)
 }
 
 fn poll_positions(

@@ -177,7 +177,7 @@ impl Asked {
             Self::OpenSession(new) => engine.open_session(&new.command()).map(Told::Open),
             Self::TopUp { session, key, add, extend_by } => {
                 let (session, add, extend_by) = (*session, *add, *extend_by);
-                engine.top_up(&TopUp { session, key, add, extend_by }).map(Told::TopUp)
+                engine.top_up(&TopUp { session, key, add, extend_by, parent_proof: None }).map(Told::TopUp)
             }
             Self::Reverse { session, key, debit_seq, payee, taken, amount } => {
                 let (session, debit_seq, payee, taken, amount) =

@@ -4,7 +4,7 @@ use crate::{
     Failure,
     desk::{Desk, Said},
     ids,
-    key::KeyArg,
+    key::{KeyArg, ParentSecretArg, SecretArg},
     moment,
     money::Money,
     show::{self, Declined, Shown},
@@ -74,6 +74,11 @@ pub(crate) struct OpenArgs {
     /// The currency, which must be that of what it stands under; asked of the server when absent.
     #[arg(long)]
     currency: Option<String>,
+    /// A secret for it: whoever debits it, or opens a session below it, must then know it. Its hash is sent.
+    #[command(flatten)]
+    secret: SecretArg,
+    #[command(flatten)]
+    parent_secret: ParentSecretArg,
     #[command(flatten)]
     key: KeyArg,
 }
@@ -158,6 +163,8 @@ fn request(args: &OpenArgs, money: Money) -> Result<v1::OpenSessionRequest, Fail
         reference: args.reference.clone(),
         parent_session_id,
         mode: mode.into(),
+        secret_hash: args.secret.given().map(|secret| secret.hash().to_vec()).unwrap_or_default(),
+        parent_secret: args.parent_secret.bytes(),
         ..v1::OpenSessionRequest::default()
     })
 }

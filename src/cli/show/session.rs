@@ -110,6 +110,7 @@ pub(crate) fn session_fields(session: &Session) -> Fields {
     Fields::new()
         .text("session_id", &session.session_id)
         .text("account_id", &session.account_id)
+        .put("has_secret", session.has_secret)
         .text("parent_session_id", &session.parent_session_id)
         .name("mode", session.mode().as_str_name(), "ENVELOPE_MODE_")
         .put("depth", session.depth)

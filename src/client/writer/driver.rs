@@ -37,7 +37,7 @@ impl Driver {
         options: WriterOptions,
         inbox: mpsc::Receiver<Command>,
     ) -> Result<(Self, Welcome), ClientError> {
-        let (link, welcome) = Link::open(&client, "", options.in_flight_max, options.answer_limit).await?;
+        let (link, welcome) = Link::open(&client, "", &options).await?;
         let backoff = Backoff::new(client.options.pause_least, client.options.pause_most);
         let driver = Self {
             client,
@@ -147,8 +147,7 @@ impl Driver {
     }
 
     async fn hello_again(&mut self) -> Result<(), ClientError> {
-        let WriterOptions { in_flight_max, answer_limit, .. } = self.options;
-        let (link, welcome) = Link::open(&self.client, &self.writer_id, in_flight_max, answer_limit).await?;
+        let (link, welcome) = Link::open(&self.client, &self.writer_id, &self.options).await?;
         if welcome.writer_id != self.writer_id || welcome.epoch <= self.epoch {
             return Err(ClientError::contradiction(format!(
                 "{} of epoch {} was welcomed as {} of epoch {}",

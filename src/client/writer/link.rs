@@ -1,10 +1,10 @@
 //! Owns: one stream, from hello to its end. Never: outlives it, or remembers what was said on it.
 
 use crate::{
-    Client, ClientError,
+    Client, ClientError, WriterOptions,
     v1::{
         AuthorizeStreamRequest, AuthorizeStreamResponse, BatchResult, DebitBatch, Hello, Positions,
-        PositionsRequest, Welcome, WriterPosition, authorize_stream_request::Message as Say,
+        PositionsRequest, Present, Welcome, WriterPosition, authorize_stream_request::Message as Say,
         authorize_stream_response::Message as Hear,
     },
 };
@@ -29,9 +29,9 @@ impl Link {
     pub(super) async fn open(
         client: &Client,
         writer_id: &str,
-        in_flight_max: usize,
-        answer_limit: Duration,
+        options: &WriterOptions,
     ) -> Result<(Self, Welcome), ClientError> {
+        let WriterOptions { in_flight_max, answer_limit, .. } = *options;
         // Room for every batch in flight and the hello: `send` waits for the network, never for the server.
         let (say, outbound) = mpsc::channel(in_flight_max.saturating_add(2));
         let hello = Say::Hello(Hello { writer_id: writer_id.to_owned() });
@@ -43,7 +43,13 @@ impl Link {
         let hear = response.map_err(|status| ClientError::from_status(&status))?.into_inner();
         let mut link = Self { say, hear, answer_limit };
         match link.next_message().await? {
-            Hear::Welcome(welcome) => Ok((link, welcome)),
+            Hear::Welcome(welcome) => {
+                for (session, secret) in &options.secrets {
+                    let session_id = session.as_str().to_owned();
+                    link.say(Say::Present(Present { session_id, secret: secret.to_bytes() })).await?;
+                }
+                Ok((link, welcome))
+            }
             Hear::Batch(_) | Hear::Positions(_) => {
                 Err(ClientError::contradiction("the first message of a stream was no welcome"))
             }

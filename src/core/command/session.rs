@@ -67,6 +67,8 @@ pub struct TopUp<'a> {
     pub add: Amount,
     /// Added to the end; zero leaves it.
     pub extend_by: Span,
+    /// The hash of the secret that was presented for what the session stands under.
+    pub parent_proof: Option<&'a SecretHash>,
 }
 
 /// Takes back a debit, all of it or in part. What the debit was is given by whoever looked it up in what is durable and

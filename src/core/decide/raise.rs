@@ -1,6 +1,6 @@
 //! Owns: the decision to raise a session's cap or move its end. Never: writes; gives more than what is above can.
 
-use super::{Decided, declined, open::room_for};
+use super::{Decided, check_secret, declined, open::room_for};
 use crate::{
     Amount, Decline, DeclineCode, EnvelopeId, Next, Partition, Record, Refusal, Time,
     command::{Command as _, Scope, TopUp},
@@ -13,6 +13,9 @@ use crate::{
 /// Decides on a top-up.
 ///
 /// *Declines*: `SessionEnded`, `Cap` (what is above a reserved session cannot give that much).
+/// What is given comes from above, so it takes the secret of what is above, if that has one: whoever knows a session's own
+/// can never raise what bounds it.
+///
 /// *Errors*: `Malformed` (past the greatest cap, or the end past the parent's, too), `UnknownSession`, `KeyReused`.
 pub fn top_up<'a>(
     partition: &Partition,
@@ -30,6 +33,9 @@ pub fn top_up<'a>(
     if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, on.level(), Next::Nothing);
         return Ok(declined(Scope::TopUp, on, decline, keyed));
+    }
+    if let Some(parent) = session.parent().and_then(|slot| partition.sessions.get(slot)) {
+        check_secret(parent, command.parent_proof)?;
     }
     let ends_at = end(partition, session, command, now)?;
     let raised = session.cap().checked_add(command.add).filter(|cap| *cap <= Amount::MAX);

@@ -60,7 +60,7 @@ fn a_deposit_returned_while_most_of_it_is_reserved_leaves_a_deficit_that_admits_
     };
     assert_eq!((no.code, no.next), (DeclineCode::Cap, Next::Nothing));
     assert_eq!(withdraw(&world, account, "w", 1), Some(DeclineCode::Cap));
-    let raise = TopUp { session, key: b"up", add: nanos(1), extend_by: Span::from_ns(0) };
+    let raise = TopUp { session, key: b"up", add: nanos(1), extend_by: Span::from_ns(0), parent_proof: None };
     let raised = world.engine().top_up(&raise).wait().unwrap().value;
     assert_eq!(raised.decline.map(|no| no.code), Some(DeclineCode::Cap));
     let shared = OpenSession { mode: Mode::Shared, ..opening(account, "shared", 5) };

@@ -194,7 +194,8 @@ fn a_decline_says_how_much_a_top_up_could_add_and_that_much_is_added() {
         "the shared session above leaves 150, the one above that 200"
     );
     let raise = |key: &'static [u8], add| {
-        let up = TopUp { session: leaf, key, add: nanos(add), extend_by: Span::from_ns(0) };
+        let up =
+            TopUp { session: leaf, key, add: nanos(add), extend_by: Span::from_ns(0), parent_proof: None };
         world.engine().top_up(&up).wait().unwrap()
     };
     let no = raise(b"up1", 151).value.decline.unwrap();
@@ -206,7 +207,13 @@ fn a_decline_says_how_much_a_top_up_could_add_and_that_much_is_added() {
     assert_eq!((last.decline.unwrap().next, last.is_final), (Next::Nothing, true));
 
     let longer = |key: &'static [u8], seconds: u64| {
-        let up = TopUp { session: leaf, key, add: Amount::ZERO, extend_by: Span::from_ns(seconds * SECOND) };
+        let up = TopUp {
+            session: leaf,
+            key,
+            add: Amount::ZERO,
+            extend_by: Span::from_ns(seconds * SECOND),
+            parent_proof: None,
+        };
         world.engine().top_up(&up).wait()
     };
     let beyond = longer(b"up3", 1).unwrap_err();

@@ -199,7 +199,7 @@ pub(crate) fn act(ledger: &mut Ledger, op: Op, choices: &mut Choices<'_>) {
         Op::TopUp => {
             let session = session(ledger, choices);
             let (key, add, extend_by) = (choices.piece(4), amount(choices), Span::from_ns(choices.number()));
-            ledger.top_up(&TopUp { session, key, add, extend_by })
+            ledger.top_up(&TopUp { session, key, add, extend_by, parent_proof: None })
         }
         Op::Reverse => {
             let (key, amount) = (choices.piece(4), amount(choices));

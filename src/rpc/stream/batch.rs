@@ -1,6 +1,9 @@
 //! Owns: batches: their bounds, their ids by table, their debits as commands, their answers. Never: the order of decisions.
 
-use super::gathered::{Gathered, Received};
+use super::{
+    Presented,
+    gathered::{Gathered, Received},
+};
 use crate::{Meter, decode, encode, service::Shared, status};
 use std::{
     collections::VecDeque,
@@ -63,6 +66,9 @@ pub(super) struct Batch {
     durable_ns: u64,
 }
 
+/// Is what whoever has no stream has presented.
+static NOTHING: Presented = Presented::new();
+
 type Tables = (Vec<Result<SessionId, Rule>>, Vec<Result<PayeeId, Rule>>);
 type Rule = (&'static str, &'static str);
 
@@ -71,13 +77,13 @@ impl Batch {
     pub(super) fn ask(
         Shared { engine, meter, .. }: &Shared,
         gathered: &Gathered,
-        writer: (WriterId, u32),
+        (writer, presented): ((WriterId, u32), &Presented),
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let mut commands = Vec::with_capacity(gathered.debits());
         let (mut malformed, mut tables) = (Vec::new(), Tables::default());
         for Received { batch, currency } in gathered.received() {
-            for command in debits(batch, &mut tables, *currency, writer) {
+            for command in debits(batch, &mut tables, *currency, (writer, presented)) {
                 match command {
                     Ok(command) => commands.push(command),
                     Err((field, rule)) => {
@@ -167,7 +173,7 @@ pub fn batch_debits(
 ) -> Result<Vec<Result<Debit<'_>, Rule>>, Status> {
     check_batch(batch)?;
     let currency = decode::optional_currency(&batch.currency)?;
-    Ok(debits(batch, &mut Tables::default(), currency, writer).collect())
+    Ok(debits(batch, &mut Tables::default(), currency, (writer, &NOTHING)).collect())
 }
 
 /// Reads the debits; `tables` is memory to use again.
@@ -175,11 +181,11 @@ fn debits<'a>(
     batch: &'a v1::DebitBatch,
     tables: &mut Tables,
     currency: Currency,
-    writer: (WriterId, u32),
+    sender: ((WriterId, u32), &'a Presented),
 ) -> impl Iterator<Item = Result<Debit<'a>, Rule>> {
     read_tables(batch, tables);
     let tables = &*tables;
-    batch.debits.iter().map(move |item| command(item, tables, currency, writer))
+    batch.debits.iter().map(move |item| command(item, tables, currency, sender))
 }
 
 fn read_tables(batch: &v1::DebitBatch, (sessions, payees): &mut Tables) {
@@ -204,7 +210,7 @@ fn command<'a>(
     item: &'a v1::StreamDebit,
     (sessions, payees): &Tables,
     currency: Currency,
-    (writer, epoch): (WriterId, u32),
+    ((writer, epoch), presented): ((WriterId, u32), &'a Presented),
 ) -> Result<Debit<'a>, Rule> {
     let intent = match (item.number, item.idempotency_key.as_bytes()) {
         (0, []) => return Err(("number", "or idempotency_key must be given")),
@@ -215,10 +221,11 @@ fn command<'a>(
     let session =
         sessions.get(item.session as usize).ok_or(("session", "must be an index into session_ids"))?;
     let payee = payees.get(item.payee as usize).ok_or(("payee", "must be an index into payee_ids"))?;
+    let session = (*session)?;
     Ok(Debit {
         act: tallystick_core::command::Act::Debit,
-        proof: None,
-        session: (*session)?,
+        proof: presented.get(&session),
+        session,
         payee: (*payee)?,
         amount: decode::amount(item.amount_nanos),
         currency,

@@ -60,7 +60,12 @@ impl State {
             spent_below: total(below.spent),
             open_children,
             created_at: row.created_at,
-            terms: Box::new(Terms { external, method: PaymentMethod::default(), reference }),
+            terms: Box::new(Terms {
+                external,
+                method: PaymentMethod::default(),
+                reference,
+                ..Terms::default()
+            }),
         })
     }
 

@@ -327,6 +327,7 @@ impl World {
             key: self.key(),
             add: add_nanos,
             extend_by: Span::from_ns(extend_by),
+            parent_proof: None,
         };
         let now = self.time();
         let mut decided = decide::top_up(&self.partition, &command, None, now);

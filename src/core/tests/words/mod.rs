@@ -303,6 +303,7 @@ impl Words {
             key: key.as_bytes(),
             add: Amount::from_nanos(clauses.number("by")),
             extend_by: Span::from_ns(clauses.number("longer")),
+            parent_proof: None,
         };
         let now = self.ledger.partition.decision_time(self.ledger.now);
         let decided = decide::top_up(&self.ledger.partition, &command, None, now);

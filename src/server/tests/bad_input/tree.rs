@@ -95,7 +95,13 @@ async fn opening(world: &World, base: &OpenSessionRequest) {
 
 async fn top_ups(world: &World, child: &str) {
     let session_id = world.open(world.opening()).await;
-    let base = TopUpRequest { session_id, idempotency_key: world.key(), add_nanos: 5, extend_by: span(1, 0) };
+    let base = TopUpRequest {
+        session_id,
+        idempotency_key: world.key(),
+        add_nanos: 5,
+        extend_by: span(1, 0),
+        parent_secret: Vec::new(),
+    };
     let mut client = world.authorizer();
     client.top_up(base.clone()).await.unwrap();
     let fresh = with(&base, |r| r.idempotency_key = world.key());
