@@ -84,10 +84,9 @@ async fn lets_in(server: &Keyed, call: &str, key: Option<&str>) -> Result<(), Co
 async fn lets_each_role_do_its_own_and_nothing_else() {
     let server = Keyed::start().await;
     let development = server.development.clone().unwrap();
-    let payee = server
-        .client(&development)
-        .create_payee(v1::CreatePayeeRequest { idempotency_key: "payee".into(), name: "Acme".into() });
-    let payee_id = payee.await.unwrap().payee.unwrap().payee_id;
+    let asked = v1::CreatePayeeRequest { idempotency_key: "payee".into(), name: "Acme".into() };
+    let payee = server.client(&development).create_payee(asked).await;
+    let payee_id = payee.unwrap().payee.unwrap().payee_id;
 
     let mut keys = BTreeMap::new();
     for role in Role::ALL {
