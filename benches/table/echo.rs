@@ -156,6 +156,9 @@ impl Authorizer for Echo {
         settle(SettleRequest) -> SettleResponse;
         top_up(TopUpRequest) -> TopUpResponse;
         reverse(ReverseRequest) -> ReverseResponse;
+        pause(PauseRequest) -> PauseResponse;
+        resume(ResumeRequest) -> ResumeResponse;
+        revoke(RevokeRequest) -> RevokeResponse;
         lookup_debit(LookupDebitRequest) -> LookupDebitResponse;
         list_debits(ListDebitsRequest) -> ListDebitsResponse;
     }

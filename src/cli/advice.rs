@@ -41,6 +41,9 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
             "give a key: TALLYSTICK_API_KEY or --api-key-file; the first start of a server shows one"
         }
         Refusal::Forbidden => "`tallystick credential create` makes a key of another role",
+        Refusal::ControlFenced => {
+            "somebody else has paused or resumed it since: look at it, then name the epoch it has now"
+        }
         Refusal::UnknownCredential => "`tallystick credential list` shows those there are",
         Refusal::IndexIncomplete => {
             "the index was made anew and knows nothing so old: look at the settlement"

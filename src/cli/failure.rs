@@ -162,6 +162,7 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::OpenChildren
         | Refusal::CredentialUnknown
         | Refusal::Forbidden
+        | Refusal::ControlFenced
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold

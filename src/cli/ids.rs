@@ -1,6 +1,7 @@
 //! Owns: ids as they are given on the command line, in full, and what is said when one is of another kind.
 //! Never: looks a thing up.
 
+use std::fmt;
 use tallystick_core::{
     AccountId, CredentialId, DebitId, DepositId, PayeeId, SessionId, SettlementId, WriterId, id::IdFault,
 };
@@ -36,6 +37,49 @@ readers! {
 /// Reads the id of what a session can stand under.
 pub(crate) fn envelope(text: &str) -> Result<String, String> {
     if text.starts_with(SessionId::PREFIX) { session(text) } else { account(text) }
+}
+
+/// Is what can be stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// By its id.
+    Session(String),
+    /// By its id.
+    Token(String),
+    /// By its id.
+    Account(String),
+    /// By its name.
+    FrontEnd(String),
+}
+
+/// Begins a front-end's name where it could be an id.
+const FRONT_END: &str = "front-end:";
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session(id) | Self::Token(id) | Self::Account(id) => f.write_str(id),
+            Self::FrontEnd(name) => write!(f, "{FRONT_END}{name}"),
+        }
+    }
+}
+
+/// Reads what can be stopped.
+pub(crate) fn target(text: &str) -> Result<Target, String> {
+    if let Some(name) = text.strip_prefix(FRONT_END) {
+        return Ok(Target::FrontEnd(name.to_owned()));
+    }
+    if text.starts_with(SessionId::TOKEN_PREFIX) {
+        let fault = SessionId::parse_token(text).err();
+        return read(text, "a token", SessionId::TOKEN_PREFIX, fault).map(Target::Token);
+    }
+    if text.starts_with(SessionId::PREFIX) {
+        return session(text).map(Target::Session);
+    }
+    if text.starts_with(AccountId::PREFIX) {
+        return account(text).map(Target::Account);
+    }
+    Err("what can be stopped begins with ses_, tok_, acc_ or front-end:".to_owned())
 }
 
 /// Reads a settlement's id, or its session's.
@@ -97,6 +141,18 @@ mod tests {
             let text = format!("{prefix}{ZEROS}");
             assert_eq!(reader(&text), Ok(text));
         }
+    }
+
+    #[test]
+    fn what_can_be_stopped_is_told_apart_by_its_beginning() {
+        for text in
+            [&format!("ses_{ZEROS}"), &format!("tok_{ZEROS}"), &format!("acc_{ZEROS}"), "front-end:shop"]
+        {
+            assert_eq!(target(text).unwrap().to_string(), *text);
+        }
+        assert_eq!(target("front-end:shop"), Ok(Target::FrontEnd("shop".into())));
+        assert!(target(&format!("pay_{ZEROS}")).unwrap_err().contains("front-end:"));
+        assert!(target("tok_1").unwrap_err().contains("given in full"));
     }
 
     #[test]

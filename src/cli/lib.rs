@@ -24,6 +24,7 @@ mod session;
 mod settlement;
 mod shell;
 mod show;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -64,6 +65,12 @@ pub enum Tools {
     Stream(stream::StreamArgs),
     /// Close a session: one settlement of what was spent, the rest given back.
     Settle(settlement::SettleArgs),
+    /// Stop a session, a token, an account or a front-end for now: no debits and no holds below it, but captures.
+    Pause(stop::PauseArgs),
+    /// End a pause of the same.
+    Resume(stop::ResumeArgs),
+    /// Stop the same for good; what was spent is settled, the rest given back.
+    Revoke(stop::RevokeArgs),
     /// Look at settlements, or follow them as they are made.
     #[command(alias = "settlements")]
     Settlement(settlement::SettlementArgs),
@@ -122,6 +129,9 @@ async fn answer(tool: Tools) -> Result<Said, Failure> {
         Tools::Reverse(args) => pay::reverse(args, &desk).await,
         Tools::Stream(args) => stream::run(args, &desk).await,
         Tools::Settle(args) => settlement::settle(args, &desk).await,
+        Tools::Pause(args) => stop::pause(args, &desk).await,
+        Tools::Resume(args) => stop::resume(args, &desk).await,
+        Tools::Revoke(args) => stop::revoke(args, &desk).await,
         Tools::Settlement(args) => settlement::run(args.command, &desk).await,
         Tools::Lookup(args) => lookup::run(args, &desk).await,
         Tools::Journal(_) | Tools::Backup(_) | Tools::Restore(_) | Tools::Completions(_) | Tools::Man(_) => {
@@ -142,6 +152,9 @@ impl Tools {
             Self::Reverse(args) => &args.reach,
             Self::Stream(args) => &args.reach,
             Self::Settle(args) => &args.reach,
+            Self::Pause(args) => &args.reach,
+            Self::Resume(args) => &args.reach,
+            Self::Revoke(args) => &args.reach,
             Self::Settlement(args) => &args.reach,
             Self::Lookup(args) => &args.reach,
             Self::Journal(_) | Self::Backup(_) | Self::Restore(_) | Self::Completions(_) | Self::Man(_) => {

@@ -2,6 +2,7 @@
 //! Never: asks for anything.
 
 mod account;
+mod control;
 mod credential;
 mod debit;
 mod payee;
@@ -9,6 +10,7 @@ mod session;
 mod settlement;
 
 pub(crate) use account::{accounts, deposits, show_account, show_deposit};
+pub(crate) use control::{control_fields, control_line};
 pub(crate) use credential::{credentials, show_credential};
 pub(crate) use debit::{Declined, debits, show_debit, show_decision};
 pub(crate) use payee::{payees, show_payee};

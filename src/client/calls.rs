@@ -67,6 +67,12 @@ calls! {
     authorizer.top_up(TopUpRequest) -> TopUpResponse;
     /// Takes back a debit of an open session, all or part of it.
     authorizer.reverse(ReverseRequest) -> ReverseResponse;
+    /// Stops a session, a token, an account or a front-end for now.
+    authorizer.pause(PauseRequest) -> PauseResponse;
+    /// Ends a pause.
+    authorizer.resume(ResumeRequest) -> ResumeResponse;
+    /// Stops the same for good.
+    authorizer.revoke(RevokeRequest) -> RevokeResponse;
     /// Says what became of a debit.
     authorizer.lookup_debit(LookupDebitRequest) -> LookupDebitResponse;
     /// Lists the debits of a session, a page.

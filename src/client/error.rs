@@ -179,6 +179,7 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::ReversalsExhausted
         | Refusal::CredentialUnknown
         | Refusal::Forbidden
+        | Refusal::ControlFenced
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
@@ -217,6 +218,7 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::ReversalsExhausted
         | Refusal::CredentialUnknown
         | Refusal::Forbidden
+        | Refusal::ControlFenced
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold

@@ -3,6 +3,7 @@
 //! Never: a model for the real one; it is a test double.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test double")]
 
+mod control;
 mod decide;
 mod faces;
 mod money;

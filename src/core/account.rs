@@ -1,7 +1,7 @@
 //! Owns: an account, the envelope at the root of a payer's tree: what came in, what is set aside, what was spent.
 //! Never: what a session spends inside its own cap; a conversion; a credential.
 
-use crate::{AccountId, Amount, Currency, Span, Time, Total, apply::sure, books::Book};
+use crate::{AccountId, Amount, Currency, Span, Time, Total, apply::sure, books::Book, control::Control};
 use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +112,8 @@ pub struct Account {
     pub created_at: Time,
     /// The rest.
     pub terms: Box<Terms>,
+    /// Its control word; `None` when nobody ever set it.
+    pub control: Option<Box<Control>>,
 }
 
 impl Account {

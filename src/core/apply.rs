@@ -3,6 +3,7 @@
 //! Never: decides; refuses. A record that does not fit the state is a bug here or damage there, and stops the process.
 
 mod account;
+mod control;
 mod hold;
 mod session;
 
@@ -51,7 +52,7 @@ impl Partition {
         self.last_at = stamp.at;
         match record {
             Record::Debited(debit) => self.debited(seq, stamp, debit),
-            Record::HoldLapsed(lapsed) => self.hold_lapsed(lapsed),
+            Record::HoldLapsed(lapsed) => self.hold_lapsed(stamp, lapsed),
             Record::Genesis(genesis) => self.seed = genesis.seed,
             Record::AccountCreated(made) => self.account_created(seq, stamp, made),
             Record::Deposited(deposit) => self.deposited(seq, deposit),
@@ -72,6 +73,7 @@ impl Partition {
                 self.remember_command(seq, &declined.keyed, Made::Declined(declined.decline));
             }
             Record::ToppedUp(topped) => self.topped_up(seq, topped),
+            Record::ControlSet(set) => self.control_set(seq, set),
             Record::SessionClosing(closing) => self.session_closing(stamp, closing),
             Record::Reversed(reversed) => self.reversed(seq, reversed),
             Record::WriterOpened(opened) => self.writer_opened(opened),

@@ -2,6 +2,7 @@
 //! Never: state; these checks read the command alone.
 
 mod account;
+mod control;
 mod credential;
 mod session;
 
@@ -15,6 +16,7 @@ use crate::{
 use alloc::vec::Vec;
 
 pub use account::{CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw};
+pub use control::SetControl;
 pub use credential::CreateCredential;
 pub use session::{OpenSession, Reverse, TopUp};
 

@@ -61,6 +61,7 @@ impl Partition {
             outbox: self.outbox.clone(),
             outbox_last: self.outbox_last,
             inbox: self.inbox.clone(),
+            front_ends: self.front_ends.clone(),
         };
         let filing = Filing {
             settlements: self.unfiled.values().cloned().collect(),
@@ -148,6 +149,7 @@ impl Partition {
         self.outbox = head.outbox;
         self.outbox_last = head.outbox_last;
         self.inbox = head.inbox;
+        self.front_ends = head.front_ends;
         self.ends = self.sessions.iter().map(|(_, session)| session.end()).collect();
         self.children =
             self.sessions.iter().filter_map(|(slot, session)| Some((session.parent()?, slot))).collect();
@@ -155,6 +157,7 @@ impl Partition {
         for (_, session) in self.sessions.iter() {
             self.closing += u32::from(session.closing_at() != Time::ZERO);
         }
+        self.derive_stops();
         self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();
         self.check_sound()
     }

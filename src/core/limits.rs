@@ -40,6 +40,8 @@ pub const DEBIT_REFERENCE_BYTES: usize = 128;
 pub const METHOD_BYTES: usize = 64;
 /// Bounds the name of a front-end. *Units*: bytes.
 pub const FRONT_END_BYTES: usize = 64;
+/// Bounds the note of a stop. *Units*: bytes.
+pub const CONTROL_NOTE_BYTES: usize = 128;
 /// Bounds what is shown of an API key. *Units*: bytes.
 pub const KEY_PREFIX_BYTES: usize = 16;
 /// Bounds the credentials, those revoked included.

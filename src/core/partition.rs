@@ -5,15 +5,18 @@ use crate::{
     AccountId, Amount, CredentialId, Currency, DepositId, PayeeId, Refusal, SessionId, Time, WriterId,
     account::Account,
     books::Books,
+    control::Control,
     credential::Credential,
-    decline::Decline,
+    decline::{Decline, Hit},
     deposit::Deposit,
     hash::{FieldHash, KeyHash, Seed},
     payee::{Notice, Payee, PayeeStatus},
     role::Actor,
     session::{About, Bounds, Guard, Mode, PayeePart, Session},
     settlement::{Outgoing, Settlement},
+    stops::Unsettled,
     table::{Table, TableHead},
+    tree::At,
     writer::Writer,
 };
 use alloc::{
@@ -100,6 +103,7 @@ pub struct Head {
     pub outbox: VecDeque<Outgoing>,
     pub outbox_last: u64,
     pub inbox: BTreeMap<u16, u64>,
+    pub front_ends: BTreeMap<Box<str>, Control>,
 }
 
 /// Says when an open session has to be settled; the earliest comes first. There is one for each, so it is kept without gaps.
@@ -130,6 +134,8 @@ pub struct Partition {
     pub(crate) outbox: VecDeque<Outgoing>,
     pub(crate) outbox_last: u64,
     pub(crate) inbox: BTreeMap<u16, u64>,
+    /// The control words of front-ends, by their names.
+    pub(crate) front_ends: BTreeMap<Box<str>, Control>,
     /// Settlements that no checkpoint has filed yet, by seq.
     pub(crate) unfiled: BTreeMap<u64, Settlement>,
     /// The seqs of the unfiled settlements, by session.
@@ -143,6 +149,9 @@ pub struct Partition {
     pub(crate) children: BTreeSet<(u32, u32)>,
     /// How many sessions are closing.
     pub(crate) closing: u32,
+    /// How many envelopes and front-ends are stopped: a debit looks for them only where there are any.
+    pub(crate) stops: u32,
+    pub(crate) unsettled: Unsettled,
 }
 
 /// Is a session as it is shown: without its keys and windows, its payees by id.
@@ -172,6 +181,8 @@ pub struct SessionView {
     pub ended: bool,
     /// True while it is being settled, those below it first.
     pub closing: bool,
+    /// What stops it, itself or above it.
+    pub stop: Option<Hit>,
 }
 
 impl Partition {
@@ -326,6 +337,7 @@ impl Partition {
             guard: session.guard().cloned(),
             ended: self.has_ended(session, self.decision_time(now)),
             closing: session.closing_at() != Time::ZERO,
+            stop: self.goes_on(At::Session(session.id.slot())).err(),
         }
     }
 

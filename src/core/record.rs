@@ -1,16 +1,18 @@
 //! Owns: what happened, as data. A record is all that `apply` needs, and all that is ever written: replaying the records
 //! is the same world (I7). Numbers of kinds are stored and never change meaning.
 //!
-//! Places kept for what is planned, so that no stored byte changes its meaning: 33 paused, 34 resumed, 35 revoked, 55-59
+//! Places kept for what is planned, so that no stored byte changes its meaning: 55-59
 //! batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 92-99 actors.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
 mod account;
+mod control;
 mod credential;
 
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, EnvelopeId, PayeeId, SessionId, Time, WriterId,
     command::{Act, Scope},
+    control::State,
     hash::{FieldHash, KeyHash, Seed},
     keys::Verdict,
     payee::PayeeStatus,
@@ -24,6 +26,7 @@ pub use account::{
     AccountCreated, CreditLimitSet, DepositMade, DepositMoved, Deposited, ExternalFacts, MethodFacts, Repaid,
     Withdrawn,
 };
+pub use control::ControlSet;
 pub use credential::{CredentialMade, CredentialRevoked};
 
 /// Is what every record says first.
@@ -315,6 +318,7 @@ pub enum Record<'a> {
     OpenDeclined(OpenDeclined),
     ToppedUp(ToppedUp),
     SessionClosing(SessionClosing),
+    ControlSet(ControlSet<'a>),
     CommandDeclined(CommandDeclined),
     Debited(Debited<'a>),
     HoldLapsed(HoldLapsed),
@@ -347,6 +351,11 @@ impl Record<'_> {
             Self::SessionOpened(_) => 30,
             Self::OpenDeclined(_) => 31,
             Self::ToppedUp(_) => 32,
+            Self::ControlSet(ControlSet { control, .. }) => match control.state {
+                State::Paused => 33,
+                State::Open => 34,
+                State::Revoked(_) => 35,
+            },
             Self::SessionClosing(_) => 36,
             Self::CommandDeclined(_) => 37,
             Self::HoldLapsed(_) => 38,

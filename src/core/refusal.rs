@@ -81,6 +81,11 @@ pub enum Refusal {
         /// The roles each of which may.
         needs: Roles,
     },
+    /// The control word was changed since: whoever asks knows an older one.
+    ControlFenced {
+        /// Its epoch now.
+        epoch: u64,
+    },
     /// No such credential.
     UnknownCredential,
     /// The payee's home has not told this partition of it yet. Never leaves the engine, which mends it and asks again.

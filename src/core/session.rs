@@ -11,6 +11,7 @@ mod terms;
 use crate::{
     Amount, Cap, Currency, SessionId, Time, WriterId,
     apply::sure,
+    control::Control,
     hash::KeyHash,
     keys::{Keys, Remembered},
     limits,
@@ -236,6 +237,11 @@ impl Session {
     /// Returns what few mandates say, and its holds; `None` for nothing.
     pub fn guard(&self) -> Option<&Guard> {
         self.rest.as_deref()?.guard.as_deref()
+    }
+
+    /// Returns its own control word; `None` when nobody ever set it.
+    pub fn control(&self) -> Option<&Control> {
+        self.guard()?.control.as_deref()
     }
 
     pub(crate) fn guard_mut(&mut self) -> &mut Guard {

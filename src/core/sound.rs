@@ -5,6 +5,7 @@ use crate::{
     Partition, Time, Total,
     account::{Account, Funding},
     books::Book,
+    control::{Control, State},
     deposit::DepositState,
     payee::Notice,
     session::{Mode, Session},
@@ -35,6 +36,7 @@ impl Partition {
         if closing.count() != self.closing as usize {
             return Err("other sessions are closing than are counted");
         }
+        self.check_stops()?;
         if self.ends.len() != self.sessions.len() as usize {
             return Err("an open session has no end in the index, or a closed one has");
         }
@@ -42,6 +44,25 @@ impl Partition {
             |notice: &Notice| self.payees.get(notice.id.slot()).is_some_and(|p| p.version < notice.version);
         if self.notices.iter().any(|(_, n)| n.id.partition() == self.number && newer(n)) {
             return Err("a notice is newer than its payee");
+        }
+        Ok(())
+    }
+
+    /// What is counted as stopped is, and nothing else; and what is known to be ready to be settled is.
+    fn check_stops(&self) -> Result<(), &'static str> {
+        let stopped = |word: Option<&Control>| word.is_some_and(|word| word.state != State::Open);
+        let sessions = self.sessions.iter().filter(|(_, session)| stopped(session.control()));
+        let accounts = self.accounts.iter().filter(|(_, account)| stopped(account.control.as_deref()));
+        let front_ends = self.front_ends.values().filter(|word| stopped(Some(word)));
+        if sessions.count() + accounts.count() + front_ends.count() != self.stops as usize {
+            return Err("another number of stops is counted than there are");
+        }
+        let is_ready = |slot: &u32| {
+            let session = self.sessions.get(*slot);
+            session.is_some_and(|session| self.step_of_revoked(session.id, self.last_at).is_some())
+        };
+        if !self.unsettled.ready.iter().all(is_ready) {
+            return Err("a session is to be settled that was not revoked, or has others or holds open");
         }
         Ok(())
     }

@@ -208,7 +208,7 @@ impl Partition {
         if session.has_ended(now) {
             return self.step_of(session, now, false);
         }
-        session.lapsing(now).map(|lapsing| Step::Lapse(lapsing.session))
+        self.lapsing(session, now).map(|lapsing| Step::Lapse(lapsing.session))
     }
 
     /// As `next_step`, whether or not the session's end has come: somebody asked for its settlement.
@@ -217,7 +217,7 @@ impl Partition {
     }
 
     fn step_of(&self, session: &Session, now: Time, cascading: bool) -> Option<Step> {
-        if let Some(lapsing) = session.lapsing(now) {
+        if let Some(lapsing) = self.lapsing(session, now) {
             return Some(Step::Lapse(lapsing.session));
         }
         let slot = session.id.slot();

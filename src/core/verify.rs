@@ -3,13 +3,16 @@
 //! Never: changes anything.
 
 use crate::{
-    Amount, Cap, Decline, DeclineCode, EnvelopeId, Partition, Record, Stamp, Time, Total,
+    Amount, Cap, Decline, DeclineCode, EnvelopeId, Partition, Record, Refusal, Stamp, Time, Total,
     account::Funding,
-    command::Act,
-    decide::{self, Ask, Ruled, room_for, rule_act},
+    command::{Act, SetControl},
+    control::{Control, ControlOf},
+    decide::{self, Ask, Decided, Ruled, room_for, rule_act},
     deposit::DepositState,
     limits,
-    record::{CommandDeclined, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn},
+    record::{
+        CommandDeclined, ControlSet, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn,
+    },
     session::{Mode, Session},
     tree::At,
 };
@@ -90,7 +93,7 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
         Record::Withdrawn(withdrawn) => self::withdrawn(partition, withdrawn),
         Record::DepositMade(made) => deposit_made(partition, made),
         Record::DepositMoved(moved) => match decide::move_deposit(partition, moved.id, moved.to) {
-            Ok(decide::Decided::Record(again)) if again == *record => Ok(()),
+            Ok(Decided::Record(again)) if again == *record => Ok(()),
             Ok(_) | Err(_) => Err(Difference::Broken("the deposit cannot come into this state")),
         },
         Record::Repaid(repaid) => {
@@ -113,6 +116,7 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
             Ok(again) if again == *record => Ok(()),
             Ok(_) | Err(_) => Err(Difference::Broken("the hold's time was not over")),
         },
+        Record::ControlSet(set) => control_set(partition, set, stamp.at),
         Record::SessionClosing(closing) => match partition.session(closing.session) {
             Ok(session) if session.closing_at() == Time::ZERO => Ok(()),
             Ok(_) => Err(Difference::Broken("the session was closing already")),
@@ -165,6 +169,26 @@ fn debited(partition: &Partition, debit: &Debited<'_>, at: Time) -> Result<(), D
     }
 }
 
+/// Decides a control word again: at home as it was asked, elsewhere as it was taken over.
+fn control_set(partition: &Partition, set: &ControlSet<'_>, at: Time) -> Result<(), Difference> {
+    let Control { state, epoch, by, note, .. } = &set.control;
+    let again = match set.on {
+        ControlOf::FrontEnd(name) if !partition.is_home_of(set.on) => {
+            Ok(decide::take_control(partition, name, &set.control))
+        }
+        on => {
+            let command = SetControl { on, to: *state, epoch: epoch.checked_sub(1), note };
+            decide::set_control(partition, &command, (at, *by)).map(Decided::without_answer)
+        }
+    };
+    match again {
+        Ok(Decided::Record(Record::ControlSet(again))) if again == *set => Ok(()),
+        Ok(_) => Err(Difference::Broken("the control word cannot be set so")),
+        Err(Refusal::UnknownAccount | Refusal::UnknownSession) => Err(Difference::Missing("envelope")),
+        Err(_) => Err(Difference::Broken("the control word cannot come to this")),
+    }
+}
+
 fn room_again(partition: &Partition, at: At, cap: Amount) -> Result<(), Difference> {
     let decided = room_for(partition, at, cap).err().map(|decline| decline.code);
     if decided.is_some() { Err(Difference::Decline { recorded: None, decided }) } else { Ok(()) }
@@ -186,6 +210,7 @@ fn session_opened(partition: &Partition, opened: &SessionOpened<'_>, at: Time) -
             At::Session(id.slot())
         }
     };
+    not_stopped(partition, above)?;
     let account = partition.account(opened.account).map_err(|_| Difference::Missing("account"))?;
     let authority = account.terms.external.as_ref();
     if authority.is_some_and(|external| opened.bounds.ends_at > external.sessions_end_by()) {
@@ -227,6 +252,15 @@ fn narrower(opened: &SessionOpened<'_>, parent: &Session) -> Result<(), Differen
 /// A decline does not record what was asked, so only those that depend on the state alone can be decided again.
 fn command_declined(partition: &Partition, declined: &CommandDeclined, at: Time) -> Result<(), Difference> {
     let Decline { code, .. } = declined.decline;
+    if matches!(code, DeclineCode::Revoked | DeclineCode::Paused) {
+        let at = match declined.on {
+            EnvelopeId::Account(id) => At::Account(id.slot()),
+            EnvelopeId::Session(id) => At::Session(id.slot()),
+        };
+        let decided = partition.goes_on(at).err().map(|hit| hit.decline.code);
+        let differs = decided != Some(code);
+        return if differs { Err(Difference::Decline { recorded: Some(code), decided }) } else { Ok(()) };
+    }
     match (declined.on, code) {
         (EnvelopeId::Session(id), DeclineCode::SessionEnded) => {
             let session = partition.session(id).map_err(|_| Difference::Missing("session"))?;
@@ -245,8 +279,15 @@ fn command_declined(partition: &Partition, declined: &CommandDeclined, at: Time)
     }
 }
 
+/// Tests that nothing stopped what a record did.
+fn not_stopped(partition: &Partition, at: At) -> Result<(), Difference> {
+    let decided = partition.goes_on(at).err().map(|hit| hit.decline.code);
+    if decided.is_some() { Err(Difference::Decline { recorded: None, decided }) } else { Ok(()) }
+}
+
 fn topped_up(partition: &Partition, topped: &ToppedUp, at: Time) -> Result<(), Difference> {
     let session = partition.session(topped.session).map_err(|_| Difference::Missing("session"))?;
+    not_stopped(partition, At::Session(topped.session.slot()))?;
     if partition.has_ended(session, at) {
         let decided = Some(DeclineCode::SessionEnded);
         return Err(Difference::Decline { recorded: None, decided });
@@ -266,7 +307,7 @@ fn session_settled(partition: &Partition, settled: &SessionSettled, at: Time) ->
     match decide::settle(partition, settled.session, at, cascading) {
         Ok(Record::SessionSettled(again)) if again == *settled => Ok(()),
         Ok(_) => Err(Difference::Settlement),
-        Err(crate::Refusal::OpenChildren) => {
+        Err(Refusal::OpenChildren) => {
             Err(Difference::Broken("sessions were open below the one that was settled"))
         }
         Err(_) => Err(Difference::Missing("open session")),

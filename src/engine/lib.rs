@@ -7,6 +7,7 @@ mod answer;
 mod asking;
 mod checkpoint;
 mod commit;
+mod control;
 mod credentials;
 mod debits;
 mod engine;
@@ -27,6 +28,7 @@ mod sync;
 mod tally;
 mod ticket;
 mod totals;
+mod unwinding;
 mod writers;
 
 pub use answer::{

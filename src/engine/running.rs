@@ -157,9 +157,7 @@ impl Running {
         let every = engine.options.sweep_every;
         self.workers.push(spawn("sweeper", move || {
             while !stop.wait(every) {
-                if !engine.sweeper_paused.load(Ordering::Acquire) {
-                    engine.sweep(SWEEP_MOST);
-                }
+                sweep(&engine, &stop);
             }
         })?);
         Ok(())
@@ -262,6 +260,17 @@ fn join(handle: JoinHandle<()>) {
     let _ = handle.join();
 }
 
+/// Sweeps; again at once while there is more of what was revoked, but no faster than it becomes durable.
+fn sweep(engine: &Engine, stop: &Stop) {
+    while !engine.sweeper_paused.load(Ordering::Acquire) {
+        let (_, is_left) = engine.sweep_round(SWEEP_MOST);
+        let last_seq = engine.last_seq.load(Ordering::Acquire);
+        if !is_left || stop.is_told() || engine.watermark.wait(last_seq).is_err() {
+            return;
+        }
+    }
+}
+
 /// Makes a checkpoint; one that is under way when told to stop pauses no more.
 fn checkpoint(engine: &Engine, stop: &Stop) -> Result<CheckpointSummary, StorageFault> {
     engine.checkpoint(|| engine.committer.floor(), stop)
@@ -291,7 +300,8 @@ impl Engine {
         summary.floor_seq.min(summary.covered_seq + 1).min(self.journal_needed_from.get())
     }
 
-    /// Finishes what a crash may have left half done between two partitions: payees' notices and settlement lines.
+    /// Finishes what a crash may have left half done between two partitions: payees' notices, settlement lines, the control
+    /// words of front-ends.
     pub(crate) fn finish_what_a_crash_left(&self) {
         for partition in 0..PARTITIONS {
             let notices: Vec<Notice> = self.lock(partition).partition(partition).notices().copied().collect();
@@ -307,6 +317,7 @@ impl Engine {
             }
             self.deliver(partition);
         }
+        self.tell_controls_again();
         self.wake_committer();
     }
 }

@@ -16,6 +16,8 @@ use tallystick_journal::{StorageFault, rows};
 const LINES_PER_DELIVERY: usize = 256;
 /// Bounds what is done in one lock hold on the way to a settlement.
 const STEPS_PER_HOLD: usize = 64;
+/// Bounds the lock holds in one round of the sweeper for what was revoked in one partition.
+const UNWINDING_HOLDS: usize = 8;
 
 /// Says how far a close came.
 struct Closed {
@@ -120,7 +122,7 @@ impl Engine {
     }
 
     /// Does one thing on the way to a settlement, under the lock. Returns its seq.
-    fn step(&self, shard: &mut Shard, step: Step) -> Option<u64> {
+    pub(crate) fn step(&self, shard: &mut Shard, step: Step) -> Option<u64> {
         let (Step::Lapse(id) | Step::Close(id) | Step::Settle { session: id, .. }) = step;
         let partition = id.partition();
         let home = shard.partition(partition);
@@ -168,13 +170,20 @@ impl Engine {
         }
     }
 
-    /// Does what is due of sessions, at most `most` of each partition, so that none waits for another. Returns how many.
+    /// Does what is due of sessions, at most `most` of each partition, so that none waits for another; and in each, something of
+    /// what was revoked. Returns how much was done.
     pub fn sweep(&self, most: usize) -> usize {
-        let mut swept = 0;
+        self.sweep_round(most).0
+    }
+
+    /// As `sweep`. Says, too, whether something that was revoked is left to be settled.
+    pub(crate) fn sweep_round(&self, most: usize) -> (usize, bool) {
+        let (mut swept, mut is_left) = (0, false);
         for partition in 0..tallystick_core::PARTITIONS {
+            // ORDER: what is due comes first: however much was revoked, it waits for one slice of that at most.
             for _ in 0..most {
                 if self.has_failed() {
-                    return swept;
+                    return (swept, false);
                 }
                 let shard = self.lock(partition);
                 let Some(due) = shard.partition(partition).due_session(self.now()) else { break };
@@ -182,8 +191,10 @@ impl Engine {
                 self.settle_due(due);
                 swept += 1;
             }
+            let (done, more) = self.unwind(partition, UNWINDING_HOLDS);
+            (swept, is_left) = (swept + done, is_left || more);
         }
-        swept
+        (swept, is_left)
     }
 
     /// Carries a partition's outgoing lines to their payees, in order. Returns a seq that is durable only after every

@@ -173,6 +173,7 @@ mod tests {
     use tallystick_core::{
         Amount, DeclineCode, Level, Next, Time,
         account::Funding,
+        control::{Promises, State},
         deposit::DepositState,
         payee::PayeeStatus,
         session::{HoldEnd, Mode},
@@ -209,6 +210,9 @@ mod tests {
             Next::AskApproval,
         ];
         assert_eq!(first_bytes(&nexts), [0, 1, 2, 3, 4, 5]);
+        let controls = [State::Open, State::Paused, State::Revoked(Promises::Honour)];
+        assert_eq!(first_bytes(&controls), [0, 1, 2]);
+        assert_eq!(first_bytes(&[Promises::Honour, Promises::Void]), [0, 1]);
         assert_eq!(first_bytes(&[HoldEnd::Done, HoldEnd::Voided, HoldEnd::Expired]), [0, 1, 2]);
     }
 

@@ -105,6 +105,7 @@ impl Gathered {
             | Record::CreditLimitSet(_)
             | Record::ToppedUp(_)
             | Record::SessionClosing(_)
+            | Record::ControlSet(_)
             | Record::HoldLapsed(_)
             | Record::CommandDeclined(_)
             | Record::PayeeCreated(_)

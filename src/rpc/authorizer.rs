@@ -1,7 +1,9 @@
 //! Owns: the `Authorizer` service: sessions, single debits, settling; the stream is `stream`'s. Never: a rule.
 
 use crate::{
-    command, decode, door, encode, journey,
+    command,
+    controls::{self, Set},
+    decode, door, encode, journey,
     meter::Delivery,
     service::Shared,
     stall::Pulse,
@@ -177,6 +179,30 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::ReverseRequest>,
     ) -> Result<Response<v1::ReverseResponse>, Status> {
         self.reverse_debit(request).await.map(Response::new)
+    }
+
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Result<Response<v1::PauseResponse>, Status> {
+        let Set { control, seq, replayed, durability } =
+            self.shared.set_control(request, controls::pause).await?;
+        Ok(Response::new(v1::PauseResponse { control, seq, replayed, durability }))
+    }
+
+    async fn resume(
+        &self,
+        request: Request<v1::ResumeRequest>,
+    ) -> Result<Response<v1::ResumeResponse>, Status> {
+        let Set { control, seq, replayed, durability } =
+            self.shared.set_control(request, controls::resume).await?;
+        Ok(Response::new(v1::ResumeResponse { control, seq, replayed, durability }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let Set { control, seq, replayed, durability } =
+            self.shared.set_control(request, controls::revoke).await?;
+        Ok(Response::new(v1::RevokeResponse { control, seq, replayed, durability }))
     }
 
     async fn lookup_debit(

@@ -16,7 +16,10 @@ use tallystick_core::{
 use tallystick_proto::v1::{self, authorize_request};
 use tonic::Status;
 
-pub use crate::stream::batch_debits;
+pub use crate::{
+    controls::{pause, resume, revoke},
+    stream::batch_debits,
+};
 
 /// Reads what creates an account. *Errors*: `INVALID_ARGUMENT`, naming the field and its rule, as all of these.
 pub fn create_account(r: &v1::CreateAccountRequest) -> Result<CreateAccount<'_>, Status> {

@@ -1,6 +1,6 @@
 //! Owns: core's values into wire values. Never: leaves out what a caller needs to act on a decline.
 
-use crate::{currency, status};
+use crate::{controls, currency, status};
 use prost_types::Timestamp;
 use tallystick_core::{
     AccountId, Decline, DeclineCode, Level, Next, Refusal, Span, Time,
@@ -31,7 +31,7 @@ fn span(span: Span) -> prost_types::Duration {
     }
 }
 
-fn optional_time(at: Time) -> Option<Timestamp> {
+pub(crate) fn optional_time(at: Time) -> Option<Timestamp> {
     (at != Time::ZERO).then(|| time(at))
 }
 
@@ -132,6 +132,7 @@ pub(crate) fn account(account: &Account) -> v1::Account {
             margin: Some(span(external.margin)),
         }),
         payment_method: payment_method(&account.terms.method),
+        control: account.control.as_deref().map(controls::control),
         front_end: account.terms.front_end.to_string(),
     }
 }
@@ -209,10 +210,14 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         spent_below_nanos: part.spent_below.nanos(),
     });
     let authority = &view.about.authority;
-    let state = match (view.closing, view.ended) {
-        (true, _) => v1::SessionState::Closing,
-        (false, true) => v1::SessionState::Expired,
-        (false, false) => v1::SessionState::Open,
+    // What is for good comes before what is not.
+    let stop = view.stop.map(|hit| hit.decline.code);
+    let state = match (stop, view.closing, view.ended) {
+        (Some(DeclineCode::Revoked), _, _) => v1::SessionState::Revoked,
+        (_, true, _) => v1::SessionState::Closing,
+        (_, false, true) => v1::SessionState::Expired,
+        (Some(_), false, false) => v1::SessionState::Paused,
+        (None, false, false) => v1::SessionState::Open,
     };
     v1::Session {
         session_id: view.id.to_string(),
@@ -249,6 +254,7 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         reserved_by_children_nanos: view.reserved_by_children.nanos(),
         has_secret: view.guard.as_ref().is_some_and(|guard| guard.secret.is_some()),
         open_child_count: view.open_children,
+        control: view.guard.as_ref().and_then(|guard| guard.control.as_deref()).map(controls::control),
     }
 }
 

@@ -8,6 +8,7 @@ mod arrival;
 mod authorizer;
 mod calls;
 pub mod command;
+mod controls;
 mod credentials;
 mod currency;
 mod deadline;

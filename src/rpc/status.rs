@@ -178,6 +178,12 @@ fn refused(refusal: &Refusal) -> Ending {
             ending.fact = Some(("roles", needs.to_string()));
             ending
         }
+        Refusal::ControlFenced { epoch } => {
+            let text = format!("its control was changed since: epoch {epoch} now");
+            Ending::new(Code::FailedPrecondition, Reason::ControlFenced, text)
+                .retry("fixed")
+                .fact("epoch", epoch)
+        }
         Refusal::UnknownCredential => {
             Ending::new(Code::NotFound, Reason::UnknownCredential, "there is no such credential")
         }

@@ -13,9 +13,10 @@ use tallystick_core::{
     AccountId, Amount, Currency, Decline, EnvelopeId, Record, SessionId, Stamp,
     account::Funding,
     command::{Act, Scope},
+    control::{ControlOf, Promises, State},
     keys::Verdict,
     payee::PayeeStatus,
-    record::{Debited, SessionOpened, SessionSettled, StoredIntent},
+    record::{ControlSet, Debited, SessionOpened, SessionSettled, StoredIntent},
     session::Mode,
     settlement::Reason,
 };
@@ -46,7 +47,7 @@ impl Told {
 }
 
 /// Lists the kinds of record by the names that are told and filtered by.
-pub(super) const KINDS: [&str; 30] = [
+pub(super) const KINDS: [&str; 33] = [
     "genesis",
     "account_created",
     "deposited",
@@ -63,6 +64,9 @@ pub(super) const KINDS: [&str; 30] = [
     "open_declined",
     "topped_up",
     "session_closing",
+    "paused",
+    "resumed",
+    "revoked",
     "command_declined",
     "hold_lapsed",
     "debited",
@@ -97,6 +101,11 @@ pub(crate) fn kind(record: &Record<'_>) -> &'static str {
         Record::SessionOpened(_) => "session_opened",
         Record::OpenDeclined(_) => "open_declined",
         Record::ToppedUp(_) => "topped_up",
+        Record::ControlSet(set) => match set.control.state {
+            State::Paused => "paused",
+            State::Open => "resumed",
+            State::Revoked(_) => "revoked",
+        },
         Record::SessionClosing(_) => "session_closing",
         Record::CommandDeclined(_) => "command_declined",
         Record::HoldLapsed(_) => "hold_lapsed",
@@ -204,6 +213,7 @@ impl Teller<'_> {
                 Told::new(text, id(none(), "session_id", closing.session))
                     .of(EnvelopeId::Session(closing.session))
             }
+            Record::ControlSet(set) => controlled(set),
             Record::HoldLapsed(lapsed) => {
                 let hold = lapsed.session.hold(lapsed.hold);
                 let text = format!("{hold} is over, {} given back", self.show(lapsed.released));
@@ -384,6 +394,27 @@ fn funding(funding: Funding) -> &'static str {
         Funding::Prepaid => "prepaid",
         Funding::CreditLine => "credit line",
         Funding::ExternalAuthority => "external authority",
+    }
+}
+
+fn controlled(set: &ControlSet<'_>) -> Told {
+    let word = &set.control;
+    let on = match set.on {
+        ControlOf::Envelope(id) => id.to_string(),
+        ControlOf::FrontEnd(name) => format!("front-end {name}"),
+    };
+    let what = match word.state {
+        State::Paused => "is paused",
+        State::Open => "goes on",
+        State::Revoked(Promises::Honour) => "is revoked, its holds honoured",
+        State::Revoked(Promises::Void) => "is revoked, its holds given back",
+    };
+    let text = format!("{on} {what}, epoch {}, by actor {}{}", word.epoch, word.by, quoted(&word.note));
+    let fields = Fields::new().text("on", &on).text("state", word.state.name()).put("epoch", word.epoch);
+    let told = Told::new(text, fields.put("by", word.by).text("note", &word.note));
+    match set.on {
+        ControlOf::Envelope(id) => told.of(id),
+        ControlOf::FrontEnd(_) => told,
     }
 }
 

@@ -1,6 +1,10 @@
 //! Owns: accounts and deposits, shown. Never: asks for any.
 
-use super::{Shown, total, total_if_any, totals, word};
+use super::{
+    Shown,
+    control::{control_line_if_any, control_value},
+    total, total_if_any, totals, word,
+};
 use crate::{
     desk::Said,
     fields::Fields,
@@ -23,6 +27,8 @@ pub(crate) fn show_account(account: &Account, money: Money) -> Shown {
         .fact("currency", account.currency.as_str())
         .fact("funding", funding)
         .fact("state", word(account.state().as_str_name(), "ACCOUNT_STATE_"))
+        .fact("front-end", account.front_end.as_str())
+        .fact("control", control_line_if_any(account.control.as_ref()))
         .fact("deposited", if line { String::new() } else { of(&account.deposited_nanos_total) })
         .fact("pending", total_if_any(&account.pending_nanos_total, money))
         .fact("withdrawn", total_if_any(&account.withdrawn_nanos_total, money))
@@ -83,6 +89,8 @@ fn account_fields(account: &Account) -> Fields {
         .at("created_at", account.created_at.as_ref())
         .put("external_authority", authority)
         .put("payment_method", method)
+        .text("front_end", &account.front_end)
+        .put("control", control_value(account.control.as_ref()))
 }
 
 /// Shows a list of accounts.

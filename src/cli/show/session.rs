@@ -1,6 +1,10 @@
 //! Owns: sessions, shown: what bounds them, what was spent on and below them, what remains. Never: asks for any.
 
-use super::{Shown, amount_if_any, word};
+use super::{
+    Shown, amount_if_any,
+    control::{control_line_if_any, control_value},
+    word,
+};
 use crate::{
     desk::Said,
     fields::Fields,
@@ -23,6 +27,7 @@ pub(crate) fn show_session(session: &Session, money: Money) -> Shown {
         .fact("under", under)
         .fact("mode", word(session.mode().as_str_name(), "ENVELOPE_MODE_"))
         .fact("state", word(session.state().as_str_name(), "SESSION_STATE_"))
+        .fact("control", control_line_if_any(session.control.as_ref()))
         .fact("currency", session.currency.as_str())
         .fact("cap", money.show(session.cap_nanos))
         .fact(
@@ -130,6 +135,7 @@ pub(crate) fn session_fields(session: &Session) -> Fields {
         .put("payees_restricted", session.payees_restricted)
         .put("payees", session.payees.iter().map(part).collect::<Vec<_>>())
         .put("authority", authority)
+        .put("control", control_value(session.control.as_ref()))
         .at("opened_at", session.opened_at.as_ref())
         .at("not_before", session.not_before.as_ref())
         .at("ends_at", session.ends_at.as_ref())

@@ -73,8 +73,11 @@ impl World {
             return Err(Refusal::NumberGap);
         }
         self.seq += 1;
-        let (seq, is_blocked) = (self.seq, payee.is_blocked);
-        let memory = session.take(payee_id, debit, (number, seq), is_blocked);
+        let blocked = payee.is_blocked.then_some(DeclineCode::PayeeBlocked);
+        let stop = self.sessions.get(session_id).and_then(|session| self.stop_of(session));
+        let session = self.sessions.get_mut(session_id).ok_or(Refusal::UnknownSession)?;
+        let seq = self.seq;
+        let memory = session.take(payee_id, debit, (number, seq), stop.or(blocked));
         let place = session.places.entry(writer.clone()).or_default();
         place.last = number;
         place.window.push_back(memory.clone());
@@ -163,7 +166,7 @@ impl Session {
         payee: &str,
         debit: &v1::StreamDebit,
         (number, seq): (u64, u64),
-        is_blocked: bool,
+        no: Option<DeclineCode>,
     ) -> Memory {
         let line = self.lines.get(payee).copied().unwrap_or_default();
         let room = match self.payee_cap(payee) {
@@ -173,8 +176,8 @@ impl Session {
         let amount = debit.amount_nanos;
         let fits = room.min(self.remaining());
         let taken = if debit.accept_partial { amount.min(fits) } else { amount };
-        let code = if is_blocked {
-            DeclineCode::PayeeBlocked
+        let code = if let Some(no) = no {
+            no
         } else if room < taken || (taken == 0 && room == 0) {
             DeclineCode::PayeeCap
         } else if self.remaining() < taken || taken == 0 {

@@ -20,7 +20,9 @@ fn status(refusal: Refusal) -> Status {
         Refusal::JournalFailed => Code::Unavailable,
         Refusal::Malformed => Code::InvalidArgument,
         Refusal::KeyReused => Code::AlreadyExists,
-        Refusal::WrongState | Refusal::OpenChildren | Refusal::SessionRetired => Code::FailedPrecondition,
+        Refusal::WrongState | Refusal::ControlFenced | Refusal::OpenChildren | Refusal::SessionRetired => {
+            Code::FailedPrecondition
+        }
         _ => Code::NotFound,
     };
     let details = ErrorDetails::with_error_info(refusal.as_str_name(), "tallystick", []);

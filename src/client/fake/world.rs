@@ -26,6 +26,8 @@ pub struct World {
     pub(super) debits: BTreeMap<u64, v1::DebitInfo>,
     pub(super) settlements: Vec<v1::Settlement>,
     pub(super) keys: BTreeMap<String, String>,
+    /// Control words, by the ids of what they are of, or `front-end:` and a name.
+    pub(super) controls: BTreeMap<String, v1::Control>,
     pub(super) seq: u64,
     pub faults: Vec<Fault>,
     pub(crate) batches_seen: u64,

@@ -44,6 +44,7 @@ impl Partition {
                 reference: made.reference.into(),
                 front_end: made.front_end.into(),
             }),
+            control: None,
         };
         self.accounts.insert(made.id.slot(), account);
         self.remember_command(seq, &made.keyed, Made::Account(made.id));

@@ -58,12 +58,16 @@ impl Partition {
         self.ends.insert(after);
     }
 
-    pub(super) fn hold_lapsed(&mut self, lapsed: &HoldLapsed) {
+    pub(super) fn hold_lapsed(&mut self, stamp: &Stamp, lapsed: &HoldLapsed) {
         let slot = lapsed.session.slot();
         let session = found(self.sessions.get(slot), "a hold in no session");
         assert_eq!(session.id, lapsed.session, "bug: a hold names another session");
         let before = session.end();
-        let released = self.end_hold(slot, lapsed.hold, HoldEnd::Expired);
+        // Before its time only a revocation ends a hold by itself.
+        let hold = session.holds().and_then(|holds| holds.find_open(lapsed.hold));
+        let in_time = hold.is_some_and(|hold| stamp.at < hold.until);
+        let end = if in_time { HoldEnd::Voided } else { HoldEnd::Expired };
+        let released = self.end_hold(slot, lapsed.hold, end);
         assert_eq!(released, lapsed.released, "bug: a lapsed hold gives back something else");
         let after = found(self.sessions.get(slot), "a hold in no session").end();
         self.ends.remove(&before);
@@ -86,6 +90,7 @@ impl Partition {
             EnvelopeMut::Account(account) => account.unhold(hold.left),
         });
         self.move_money(currency, Book::Held, book, hold.left);
+        self.review(slot);
         hold.left
     }
 

@@ -7,6 +7,7 @@ use crate::{
     account::Account,
     books::Book,
     command::Act,
+    control::State,
     keys::{Keys, Remembered, Said},
     partition::Made,
     record::{Debited, Reversed, SessionClosing, SessionOpened, SessionSettled, StoredIntent, ToppedUp},
@@ -213,6 +214,8 @@ impl Partition {
             self.children.remove(&(parent, slot));
         }
         self.count_child(session.above(), |children| children.checked_sub(1));
+        self.stops -= u32::from(session.control().is_some_and(|word| word.state != State::Open));
+        self.review_above(slot, Stand::of(&session));
         match session.mode {
             Mode::Reserved => {
                 assert_eq!(spent.checked_add(settled.released), Some(cap), "bug: record {seq} lost a nano");

@@ -115,7 +115,7 @@ pub fn debit<'a>(
 
 /// Decides one debit. The record is left to be made where it is written: it is long, and would be copied on its way.
 ///
-/// *Declines*, in this order: `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
+/// *Declines*, in this order: `Revoked`, `Paused`, `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
 /// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`, `ApprovalRequired`; on each rung the nearest
 /// envelope first. A hold climbs the same ladder with its tolerance; a capture or a void meets its hold's tests alone.
 /// *Errors*: `Malformed`, `UnknownSession`, `SecretWrong`, `PayeeNotHere`, then those of the key or number; `UnknownHold`.
@@ -231,6 +231,7 @@ pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Tim
     let own = EnvelopeId::Session(session.id);
     let level = session.id.level();
     let no = |code, level, next| Err(Hit { decline: Decline::new(code, level, next), limit_of: own });
+    partition.goes_on(At::Session(session.id.slot()))?;
     if partition.has_ended(session, now) {
         return no(Code::SessionEnded, level, Next::Nothing);
     }

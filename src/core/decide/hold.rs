@@ -8,6 +8,7 @@ use crate::{
     command::Act,
     limits,
     session::{Hold, HoldEnd, Session},
+    tree::At,
 };
 
 /// Is what an act comes to: what is done, whether as a capture that came too late, and what is taken or why not.
@@ -20,7 +21,7 @@ pub(crate) struct Ruled {
 /// Decides what is no debit.
 ///
 /// *Declines*: of a hold, those of a debit of amount and tolerance together, then `TooManyHolds`; of a capture,
-/// `CurrencyMismatch`, `HoldEnded`, `AboveHold`, and after its hold has expired those of a debit; of a void, `HoldEnded`.
+/// `Revoked` where that voids holds, `CurrencyMismatch`, `HoldEnded`, `AboveHold`, and after its hold has expired those of a debit; of a void, `HoldEnded`.
 /// *Errors*: `Malformed`, `UnknownHold`, `HoldDue`.
 pub(crate) fn rule_act(
     partition: &Partition,
@@ -79,18 +80,21 @@ fn capture(
     ask: &Ask,
     now: Time,
 ) -> Result<Ruled, Refusal> {
-    let (late, ruling) = match find(session, seq, ask, now)? {
+    let found = find(session, seq, ask, now)?;
+    let late = matches!(found, Found::Ended(HoldEnd::Expired));
+    if let Err(hit) = partition.keeps_promises(At::Session(session.id.slot())) {
+        return Ok(Ruled { act, late, ruling: Err(hit) });
+    }
+    let ruling = match found {
         Found::Open(_) if !ask.currency.agrees_with(session.currency) => {
-            (false, no(session, DeclineCode::CurrencyMismatch, Next::Nothing))
+            no(session, DeclineCode::CurrencyMismatch, Next::Nothing)
         }
         Found::Open(hold) if ask.amount > hold.left => {
-            (false, no(session, DeclineCode::AboveHold, Next::SmallerAmount(hold.left)))
+            no(session, DeclineCode::AboveHold, Next::SmallerAmount(hold.left))
         }
-        Found::Open(_) => (false, Ok(ask.amount)),
-        Found::Ended(HoldEnd::Expired) => (true, rule(partition, session, ask, now)),
-        Found::Ended(HoldEnd::Done | HoldEnd::Voided) => {
-            (false, no(session, DeclineCode::HoldEnded, Next::Nothing))
-        }
+        Found::Open(_) => Ok(ask.amount),
+        Found::Ended(HoldEnd::Expired) => rule(partition, session, ask, now),
+        Found::Ended(HoldEnd::Done | HoldEnd::Voided) => no(session, DeclineCode::HoldEnded, Next::Nothing),
     };
     Ok(Ruled { act, late, ruling })
 }
@@ -128,8 +132,8 @@ fn no(session: &Session, code: DeclineCode, next: Next) -> Result<Amount, Hit> {
     Err(Hit { decline: Decline::new(code, session.id.level(), next), limit_of })
 }
 
-/// Decides the end of a hold of a session whose time is over. *Errors*: `UnknownSession`, `UnknownHold`.
+/// Decides the end of a hold of a session whose time is over, or that a revocation voids. *Errors*: `UnknownSession`, `UnknownHold`.
 pub fn lapse(partition: &Partition, id: SessionId, now: Time) -> Result<Record<'static>, Refusal> {
-    let lapsing = partition.session(id)?.lapsing(now).ok_or(Refusal::UnknownHold)?;
+    let lapsing = partition.lapsing(partition.session(id)?, now).ok_or(Refusal::UnknownHold)?;
     Ok(Record::HoldLapsed(lapsing))
 }

@@ -3,6 +3,7 @@
 //! Never: I/O, a clock, randomness; what is drawn is handed in.
 
 mod account;
+mod control;
 mod credential;
 mod debit;
 mod hold;
@@ -21,6 +22,7 @@ use crate::{
 };
 
 pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
+pub use control::{set_control, take_control};
 pub use credential::{create_credential, revoke_credential};
 pub use debit::{DebitReplay, Judged, Judgement, debit, judge, look_up};
 pub use hold::lapse;
@@ -42,6 +44,16 @@ pub enum Decided<'a, T> {
     Record(Record<'a>),
     /// Nothing new: this was the answer.
     Replay(T),
+}
+
+impl<'a, T> Decided<'a, T> {
+    /// Leaves out what the answer was.
+    pub(crate) fn without_answer(self) -> Decided<'a, ()> {
+        match self {
+            Self::Record(record) => Decided::Record(record),
+            Self::Replay(_) => Decided::Replay(()),
+        }
+    }
 }
 
 impl Partition {

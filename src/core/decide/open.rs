@@ -30,7 +30,7 @@ struct Above<'a> {
 
 /// Decides whether a session opens: `draw` is the unguessable part of its id.
 ///
-/// *Declines*, in this order: `SessionEnded` (the parent's), `CurrencyMismatch`, `Cap` (what is above cannot give that
+/// *Declines*, in this order: `Revoked`, `Paused`, `SessionEnded` (the parent's), `CurrencyMismatch`, `Cap` (what is above cannot give that
 /// much), `TooManyChildren`, `TooDeep`.
 /// *Errors*: `Malformed` (wider than its parent, too, naming the field), `UnknownAccount`, `UnknownSession`, `KeyReused`,
 /// `PayeeNotHere`, `TableFull`.
@@ -46,6 +46,9 @@ pub fn open_session<'a>(
         Err(before) => return Ok(Decided::Replay(before)),
     };
     let above = above(partition, command.parent)?;
+    if let Err(hit) = partition.goes_on(above.at) {
+        return Ok(declined(Scope::OpenSession, command.parent, hit.decline, keyed));
+    }
     let ended = above.parent.is_some_and(|parent| partition.has_ended(parent, now));
     if ended {
         let decline = Decline::new(DeclineCode::SessionEnded, command.parent.level(), Next::Nothing);

@@ -8,11 +8,12 @@ use crate::{
     partition::CommandKey,
     record::ToppedUp,
     session::{Mode, Session},
+    tree::At,
 };
 
 /// Decides on a top-up.
 ///
-/// *Declines*: `SessionEnded`, `Cap` (what is above a reserved session cannot give that much).
+/// *Declines*: `Revoked`, `Paused`, `SessionEnded`, `Cap` (what is above a reserved session cannot give that much).
 /// What is given comes from above, so it takes the secret of what is above, if that has one: whoever knows a session's own
 /// can never raise what bounds it.
 ///
@@ -30,6 +31,9 @@ pub fn top_up<'a>(
     };
     let session = partition.session(command.session)?;
     let on = EnvelopeId::Session(command.session);
+    if let Err(hit) = partition.goes_on(At::Session(command.session.slot())) {
+        return Ok(declined(Scope::TopUp, on, hit.decline, keyed));
+    }
     if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, on.level(), Next::Nothing);
         return Ok(declined(Scope::TopUp, on, decline, keyed));

@@ -9,8 +9,8 @@ use crate::{
 };
 use alloc::vec::Vec;
 
-/// Decides the settlement of an open session that nothing is open below. Whoever asks, the reason is that its end came if
-/// it has come; `cascading` says that a session above is being settled.
+/// Decides the settlement of an open session that nothing is open below. Whoever asks, the reason is that it was revoked
+/// before its end, or that its end came if it has come; `cascading` says that a session above is being settled.
 /// *Errors*: `UnknownSession`, for a settled one too: a session settles once; `OpenChildren`, `OpenHolds`.
 pub fn settle(
     partition: &Partition,
@@ -32,7 +32,9 @@ pub fn settle(
     };
     let mut lines: Vec<Line> = paid.filter_map(line).collect();
     lines.sort_unstable_by_key(|line| line.payee);
-    let reason = if now >= session.ends_at() {
+    let reason = if partition.revocations(session).any(|word| word.at < session.ends_at()) {
+        Reason::Revoked
+    } else if now >= session.ends_at() {
         Reason::Expired
     } else if cascading {
         Reason::Cascade

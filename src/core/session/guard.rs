@@ -1,10 +1,10 @@
-//! Owns: what most sessions have nothing of: a secret, a threshold, holds. A session that has any of it keeps it beside its
+//! Owns: what most sessions have nothing of: a secret, a threshold, holds, a control word. A session that has any of it keeps it beside its
 //! row, and says so in one byte of the row: a debit that meets nothing of the kind tests that byte and no more.
 //! Never: the order in which limits are tested.
 
 use super::SecretHash;
-use crate::{Amount, Cap, Time, apply::sure, limits};
-use alloc::collections::BTreeMap;
+use crate::{Amount, Cap, Time, apply::sure, control::Control, limits};
+use alloc::{boxed::Box, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 
 /// Says in one byte of the row what a debit has to look at beside it. Stored; bits are only ever added.
@@ -55,6 +55,8 @@ pub struct Guard {
     pub carry: bool,
     /// Its holds.
     pub holds: Holds,
+    /// Its control word; `None` when nobody ever set it.
+    pub control: Option<Box<Control>>,
 }
 
 /// Is one hold: a promise to a payee.

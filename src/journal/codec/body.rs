@@ -2,6 +2,7 @@
 //! and reading side by side. Never: the frame around a body.
 
 mod account;
+mod control;
 mod credential;
 mod debit;
 mod payee;
@@ -40,7 +41,7 @@ pub(super) const fn version(kind: u8) -> u8 {
 
 /// Returns whether a kind of record is one that `take` reads.
 pub(super) const fn is_known(kind: u8) -> bool {
-    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=32 | 36..=38 | DEBITED..=VOID | 44..=46 | 50..=52 | 90 | 91)
+    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=38 | DEBITED..=VOID | 44..=46 | 50..=52 | 90 | 91)
 }
 
 pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
@@ -63,6 +64,7 @@ pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
         Record::SessionOpened(r) => session::put_opened(r, out),
         Record::OpenDeclined(r) => session::put_open_declined(r, out),
         Record::ToppedUp(r) => session::put_topped_up(r, out),
+        Record::ControlSet(r) => control::put_set(r, out),
         Record::SessionClosing(r) => out.put_u128(r.session.bits()),
         Record::CommandDeclined(r) => session::put_command_declined(r, out),
         Record::Debited(r) => debit::put_debited(r, out),
@@ -106,6 +108,9 @@ pub(super) fn take<'a>(kind: u8, version: u8, take: &mut Take<'a>) -> Result<Rec
         30 => Record::SessionOpened(session::take_opened(version, take)?),
         31 => Record::OpenDeclined(session::take_open_declined(take)?),
         32 => Record::ToppedUp(session::take_topped_up(take)?),
+        control::PAUSED | control::OPEN | control::REVOKED => {
+            Record::ControlSet(control::take_set(kind, take)?)
+        }
         36 => Record::SessionClosing(SessionClosing { session: id(take, SessionId::from_bits)? }),
         37 => Record::CommandDeclined(session::take_command_declined(take)?),
         38 => Record::HoldLapsed(debit::take_lapsed(take)?),

@@ -57,6 +57,7 @@ impl From<Account> for account::Account {
             open_children: old.open_children,
             created_at: old.created_at,
             terms: Box::new(Terms { reference: old.reference, ..Terms::default() }),
+            control: None,
         }
     }
 }
@@ -134,6 +135,7 @@ impl From<Head> for partition::Head {
             outbox: old.outbox,
             outbox_last: old.outbox_last,
             inbox: old.inbox,
+            front_ends: BTreeMap::new(),
         }
     }
 }

@@ -62,6 +62,7 @@ impl From<Account> for account::Account {
                 reference: old.terms.reference,
                 ..account::Terms::default()
             }),
+            control: None,
         }
     }
 }
@@ -157,6 +158,7 @@ impl From<Head> for partition::Head {
             outbox: old.outbox,
             outbox_last: old.outbox_last,
             inbox: old.inbox,
+            front_ends: BTreeMap::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
     AccountId, Amount, Cap, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Time, Total,
-    account::{Account, External, Funding, PaymentMethod, Terms},
+    account::{Account, External, Funding, Terms},
     books::{BOOKS, Book},
     decide::DebitReplay,
     deposit::{Deposit, DepositState},
@@ -60,12 +60,8 @@ impl State {
             spent_below: total(below.spent),
             open_children,
             created_at: row.created_at,
-            terms: Box::new(Terms {
-                external,
-                method: PaymentMethod::default(),
-                reference,
-                ..Terms::default()
-            }),
+            control: None,
+            terms: Box::new(Terms { external, reference, ..Terms::default() }),
         })
     }
 
@@ -154,6 +150,7 @@ impl State {
             },
             ended: self.has_ended(id, now),
             closing: row.closing,
+            stop: None,
         }
     }
 

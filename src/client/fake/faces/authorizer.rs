@@ -130,6 +130,49 @@ impl Authorizer for Fake {
         Ok(Response::new(v1::ReverseResponse { session, reversed_nanos, seq, replayed: false, durability }))
     }
 
+    async fn pause(&self, request: Request<v1::PauseRequest>) -> Answered<v1::PauseResponse> {
+        use v1::pause_request::Target;
+        let v1::PauseRequest { target, epoch, note } = request.into_inner();
+        let on = match target.ok_or_else(|| status(Refusal::Malformed))? {
+            Target::SessionId(id) | Target::TokenId(id) | Target::AccountId(id) => id,
+            Target::FrontEnd(name) => format!("front-end:{name}"),
+        };
+        let to = v1::Control { state: v1::ControlState::Paused.into(), note, ..v1::Control::default() };
+        let mut world = self.world();
+        let (control, replayed) = world.set_control(&on, to, epoch).map_err(status)?;
+        let (control, seq) = (Some(control), world.seq);
+        Ok(Response::new(v1::PauseResponse { control, seq, replayed, durability: DURABILITY }))
+    }
+
+    async fn resume(&self, request: Request<v1::ResumeRequest>) -> Answered<v1::ResumeResponse> {
+        use v1::resume_request::Target;
+        let v1::ResumeRequest { target, epoch, note } = request.into_inner();
+        let on = match target.ok_or_else(|| status(Refusal::Malformed))? {
+            Target::SessionId(id) | Target::TokenId(id) | Target::AccountId(id) => id,
+            Target::FrontEnd(name) => format!("front-end:{name}"),
+        };
+        let to = v1::Control { state: v1::ControlState::Open.into(), note, ..v1::Control::default() };
+        let mut world = self.world();
+        let (control, replayed) = world.set_control(&on, to, epoch).map_err(status)?;
+        let (control, seq) = (Some(control), world.seq);
+        Ok(Response::new(v1::ResumeResponse { control, seq, replayed, durability: DURABILITY }))
+    }
+
+    async fn revoke(&self, request: Request<v1::RevokeRequest>) -> Answered<v1::RevokeResponse> {
+        use v1::revoke_request::Target;
+        let v1::RevokeRequest { target, epoch, note, holds } = request.into_inner();
+        let on = match target.ok_or_else(|| status(Refusal::Malformed))? {
+            Target::SessionId(id) | Target::TokenId(id) | Target::AccountId(id) => id,
+            Target::FrontEnd(name) => format!("front-end:{name}"),
+        };
+        let state = v1::ControlState::Revoked.into();
+        let to = v1::Control { state, note, holds, ..v1::Control::default() };
+        let mut world = self.world();
+        let (control, replayed) = world.set_control(&on, to, epoch).map_err(status)?;
+        let (control, seq) = (Some(control), world.seq);
+        Ok(Response::new(v1::RevokeResponse { control, seq, replayed, durability: DURABILITY }))
+    }
+
     async fn lookup_debit(
         &self,
         request: Request<v1::LookupDebitRequest>,

@@ -5,6 +5,7 @@ use tallystick_core::{
     PayeeId, Record, SessionId, Span, Time, Total, WriterId,
     account::Funding,
     command::Scope,
+    control::{Control, ControlOf, Promises, State},
     deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
     id::Place,
@@ -234,6 +235,27 @@ fn debits() -> Vec<Record<'static>> {
     ]
 }
 
+/// Holds a control word of each state, of all that can have one.
+fn controls() -> Vec<Record<'static>> {
+    let states =
+        [State::Paused, State::Open, State::Revoked(Promises::Honour), State::Revoked(Promises::Void)];
+    let things = [
+        ControlOf::Envelope(EnvelopeId::Session(session())),
+        ControlOf::Envelope(EnvelopeId::Session(SessionId::new_token(place(), 4))),
+        ControlOf::Envelope(EnvelopeId::Account(account())),
+        ControlOf::FrontEnd("shop-é"),
+    ];
+    let word = |state| Control {
+        state,
+        epoch: u64::MAX,
+        by: u32::MAX,
+        at: Time::from_ns(5),
+        note: "fraud, says Émile".into(),
+    };
+    let of = |on| states.map(|state| Record::ControlSet(ControlSet { on, control: word(state) }));
+    things.into_iter().flat_map(of).collect()
+}
+
 /// Holds records of every kind, in every form that their layouts have.
 pub(super) fn one_of_each() -> Vec<Record<'static>> {
     let writer = WriterId::new(place(), 1);
@@ -259,7 +281,7 @@ pub(super) fn one_of_each() -> Vec<Record<'static>> {
         }),
         Record::OutboxDelivered(OutboxDelivered { through: 1 }),
     ];
-    for part in [credentials(), accounts(), movements(), payees(), sessions(), debits()] {
+    for part in [credentials(), accounts(), movements(), payees(), sessions(), debits(), controls()] {
         all.extend(part);
     }
     all
