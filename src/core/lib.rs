@@ -36,6 +36,7 @@ pub mod stops;
 pub mod table;
 pub mod time;
 pub mod tree;
+pub mod velocity;
 pub mod verify;
 pub mod writer;
 

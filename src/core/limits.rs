@@ -30,6 +30,10 @@ pub const WRITERS_PER_SESSION: usize = 64;
 pub const ANSWERS_PER_WRITER: u64 = 65_536;
 /// Bounds a session's life, and how far ahead it may begin.
 pub const SESSION_LIFE: Span = Span::from_days(30);
+/// Bounds the velocity limits of one envelope.
+pub const VELOCITY_LIMITS: usize = 8;
+/// Bounds the payees of which a velocity limit for each payee keeps something at once.
+pub const PAYEES_IN_VELOCITY: usize = 1_024;
 /// Bounds an idempotency key. *Units*: bytes.
 pub const KEY_BYTES: usize = 255;
 /// Bounds a name or an account's or session's reference. *Units*: bytes.

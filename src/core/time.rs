@@ -51,6 +51,11 @@ impl Span {
         Self(ns)
     }
 
+    /// Takes minutes.
+    pub const fn from_minutes(minutes: u32) -> Self {
+        Self((minutes as u64).saturating_mul(60_000_000_000))
+    }
+
     /// Takes hours.
     pub const fn from_hours(hours: u32) -> Self {
         Self((hours as u64).saturating_mul(3_600_000_000_000))
