@@ -5,8 +5,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 /// The operators' own package, which callers' reflection does not list.
 const ADMIN: &str = "tallystick/admin/v1/admin.proto";
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "tallystick/v1/types.proto",
+    "tallystick/v1/velocity.proto",
     "tallystick/v1/accounts.proto",
     "tallystick/v1/payees.proto",
     "tallystick/v1/credentials.proto",

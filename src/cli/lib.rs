@@ -28,6 +28,7 @@ mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod velocity;
 
 pub use exit::Exit;
 

@@ -68,6 +68,22 @@ pub(crate) fn seconds(wire: &prost_types::Duration) -> String {
     format!("{}s", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
+/// Writes a span for a person in its greatest whole unit: `24h`, `7d`, `90s`, `250ms`.
+pub(crate) fn short(wire: &prost_types::Duration) -> String {
+    if wire.nanos != 0 {
+        let millis = wire.seconds.saturating_mul(1_000) + i64::from(wire.nanos / 1_000_000);
+        return if wire.nanos % 1_000_000 == 0 { format!("{millis}ms") } else { seconds(wire) };
+    }
+    // A day is still 24h, and a minute 1m: two of a unit, or its one, are read at once.
+    let units = [(86_400, "d", 2), (3_600, "h", 1), (60, "m", 1)];
+    let fits =
+        |(length, _, least): &(i64, &str, i64)| wire.seconds % length == 0 && wire.seconds >= length * least;
+    match units.iter().find(|unit| fits(unit)) {
+        Some((length, unit, _)) => format!("{}{unit}", wire.seconds / length),
+        None => format!("{}s", wire.seconds),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +119,15 @@ mod tests {
         ] {
             let said = read_span("--ttl", text).unwrap_err().to_string();
             assert!(said.contains("--ttl") && said.contains(rule), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn spans_are_shown_in_their_greatest_whole_unit() {
+        for text in
+            ["1s", "90s", "1m", "90m", "1h", "24h", "36h", "2d", "400d", "250ms", "1500ms", "0.000000001s"]
+        {
+            assert_eq!(short(&to_wire(read_span("--velocity", text).unwrap())), text);
         }
     }
 

@@ -152,6 +152,17 @@ pub enum Wait {
     Never,
 }
 
+/// Is one limit in time as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VelocityView {
+    /// The limit.
+    pub limit: VelocityLimit,
+    /// What every payee can take: of a limit for each payee, what the one that can take least can.
+    pub left: u64,
+    /// For how many payees something is kept; zero for a limit that all share.
+    pub payee_count: u32,
+}
+
 /// Is what was taken of one limit, by all payees together or by one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Used {
@@ -304,20 +315,13 @@ impl Velocity {
         }
     }
 
-    /// Returns how many units every payee can take at `at`: of a limit for each payee, what the one with least left can.
-    pub fn least_left(&self, at: Time) -> u64 {
-        match &self.taken {
-            Taken::Together(used) => used.left(&self.limit, at),
-            Taken::Each(payees) => payees.least_left(&self.limit, at),
-        }
-    }
-
-    /// Returns for how many payees something is kept; zero for a limit that all share.
-    pub fn payee_count(&self) -> usize {
-        match &self.taken {
-            Taken::Together(_) => 0,
-            Taken::Each(payees) => payees.len(),
-        }
+    /// Shows it as it is at `at`.
+    pub fn view(&self, at: Time) -> VelocityView {
+        let (left, payee_count) = match &self.taken {
+            Taken::Together(used) => (used.left(&self.limit, at), 0),
+            Taken::Each(payees) => (payees.least_left(&self.limit, at), payees.len()),
+        };
+        VelocityView { limit: self.limit, left, payee_count: u32::try_from(payee_count).unwrap_or(u32::MAX) }
     }
 
     /// Returns whether what is kept agrees with itself and with the limit. Read after a row was read.

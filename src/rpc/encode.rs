@@ -24,7 +24,7 @@ pub(crate) fn time(at: Time) -> Timestamp {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "2^64 ns are 18 billion seconds")]
-fn span(span: Span) -> prost_types::Duration {
+pub(crate) fn span(span: Span) -> prost_types::Duration {
     prost_types::Duration {
         seconds: (span.ns() / 1_000_000_000) as i64,
         nanos: (span.ns() % 1_000_000_000) as i32,

@@ -28,6 +28,7 @@ mod settlements;
 mod stall;
 mod status;
 mod stream;
+mod velocity;
 
 pub use currency::{Registered, registered, text as currency_text};
 pub use door::Anonymous;
