@@ -7,6 +7,7 @@ use crate::{
     key::KeyArg,
     moment,
     show::{self, Declined, Shown},
+    velocity,
 };
 use clap::{Args, Subcommand};
 use tallystick_client::v1::{self, Account, DepositInfo, Durability, Outcome};
@@ -124,6 +125,8 @@ pub(crate) struct CreateArgs {
     /// The payment method behind it, by commas: KIND,BRAND,LAST_FOUR,FUNDING, such as card,visa,4242,debit.
     #[arg(long, value_name = "METHOD")]
     method: Option<String>,
+    #[arg(long, value_name = "MOST/SPAN", help = velocity::HELP)]
+    velocity: Vec<String>,
     #[command(flatten)]
     key: KeyArg,
 }
@@ -167,6 +170,7 @@ async fn create(args: CreateArgs, desk: &Desk) -> Result<Said, Failure> {
         (None, _) => v1::Funding::CreditLine,
     };
     let payment_method = args.method.as_deref().map(payment_method).transpose()?;
+    let velocity = velocity::read(&args.velocity, &args.currency, desk.money)?;
     let key = args.key.take()?;
     let request = v1::CreateAccountRequest {
         idempotency_key: key.clone(),
@@ -176,6 +180,7 @@ async fn create(args: CreateArgs, desk: &Desk) -> Result<Said, Failure> {
         credit_limit_nanos,
         external_authority,
         payment_method,
+        velocity,
     };
     let answer = desk.keyed(doing, &key, desk.client.create_account(request)).await?;
     let account = answer.account.as_ref().ok_or(Failure::Answer { doing, missing: "account" })?;

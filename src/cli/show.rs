@@ -17,9 +17,9 @@ pub(crate) use payee::{payees, show_payee};
 pub(crate) use session::{payee_line, session_fields, sessions, show_session};
 pub(crate) use settlement::{settlement_line, settlements, show_settlement};
 
-use crate::{fields::Fields, money::Money, screen};
+use crate::{fields::Fields, money::Money, screen, velocity};
 use serde_json::Value;
-use tallystick_client::v1::Durability;
+use tallystick_client::v1::{Durability, VelocityLimit};
 
 /// Is one thing, as facts and as fields.
 #[derive(Debug, Clone)]
@@ -37,6 +37,12 @@ impl Shown {
     pub(crate) fn fact(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.facts.push((name, value.into()));
         self
+    }
+
+    /// Adds a fact for each limit in time.
+    fn velocity(self, limits: &[VelocityLimit], currency: &str, money: Money) -> Self {
+        let line = |limit| velocity::line(limit, currency, money);
+        limits.iter().fold(self, |shown, limit| shown.fact("velocity", line(limit)))
     }
 
     /// Adds fields for a program.

@@ -1,7 +1,10 @@
 //! Owns: an account, the envelope at the root of a payer's tree: what came in, what is set aside, what was spent.
 //! Never: what a session spends inside its own cap; a conversion; a credential.
 
-use crate::{AccountId, Amount, Currency, Span, Time, Total, apply::sure, books::Book, control::Control};
+use crate::{
+    AccountId, Amount, Currency, Span, Time, Total, apply::sure, books::Book, control::Control,
+    velocity::Velocity,
+};
 use alloc::boxed::Box;
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +111,8 @@ pub struct Account {
     pub held_below: Total,
     /// Sessions open directly on it.
     pub open_children: u32,
+    /// Its limits in time, and what was taken of them: by all debits and holds below it.
+    pub velocity: Box<[Velocity]>,
     /// When it was created.
     pub created_at: Time,
     /// The rest.

@@ -6,6 +6,7 @@ mod account;
 mod control;
 mod hold;
 mod session;
+mod velocity;
 
 use crate::{
     Partition, Record, Stamp, Time,

@@ -11,6 +11,7 @@ use crate::{
     hash::{FieldHash, KeyHash, Seed},
     limits, role,
     session::SecretHash,
+    velocity::VelocityLimit,
     writer::Numbered,
 };
 use alloc::vec::Vec;
@@ -87,6 +88,18 @@ fn hash_number(seed: Seed, number: u64) -> FieldHash {
 /// Hashes what may be absent: zero for nothing, as an older command that did not know the field.
 fn hash_optional(seed: Seed, number: u64) -> FieldHash {
     if number == 0 { FieldHash::default() } else { hash_number(seed, number) }
+}
+
+/// Hashes limits in time, in the order in which they are listed.
+fn hash_velocity(seed: Seed, limits: &[VelocityLimit]) -> FieldHash {
+    let mut bytes = Vec::new();
+    for limit in limits {
+        bytes.extend([limit.pace as u8, limit.measure as u8, limit.each_payee.into()]);
+        for number in [limit.most, limit.per.ns(), limit.burst] {
+            bytes.extend(number.to_le_bytes());
+        }
+    }
+    seed.field(&bytes)
 }
 
 /// Hashes several texts as one field.

@@ -17,6 +17,7 @@ use crate::{
     stops::Unsettled,
     table::{Table, TableHead},
     tree::At,
+    velocity::{Velocity, VelocityView},
     writer::Writer,
 };
 use alloc::{
@@ -177,6 +178,8 @@ pub struct SessionView {
     pub about: About,
     /// What few mandates say, and its holds; `None` for nothing.
     pub guard: Option<Guard>,
+    /// Its limits in time.
+    pub velocity: Vec<VelocityView>,
     /// True from the session's end on, swept or not.
     pub ended: bool,
     /// True while it is being settled, those below it first.
@@ -334,7 +337,8 @@ impl Partition {
             opened_at: session.opened_at,
             payees: payees.collect(),
             about: session.about(),
-            guard: session.guard().cloned(),
+            guard: session.guard().map(Guard::shown),
+            velocity: Velocity::views(session.velocity(), self.decision_time(now)),
             ended: self.has_ended(session, self.decision_time(now)),
             closing: session.closing_at() != Time::ZERO,
             stop: self.goes_on(At::Session(session.id.slot())).err(),

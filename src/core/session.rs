@@ -15,6 +15,7 @@ use crate::{
     hash::KeyHash,
     keys::{Keys, Remembered},
     limits,
+    velocity::Velocity,
     writer::Window,
 };
 use alloc::{boxed::Box, vec::Vec};
@@ -131,7 +132,12 @@ impl Session {
     /// Reads a little of each piece of its row, so that all of it is on its way from memory.
     pub(crate) fn touch(&self) -> u64 {
         let window = self.window.as_ref().map_or(0, Window::touch);
-        u64::from(self.id.slot()) ^ u64::from(self.account) ^ window ^ self.opened_at.ns()
+        let velocity = if self.guards.has(Guards::VELOCITY) { self.touch_velocity() } else { 0 };
+        u64::from(self.id.slot()) ^ u64::from(self.account) ^ window ^ self.opened_at.ns() ^ velocity
+    }
+
+    fn touch_velocity(&self) -> u64 {
+        self.velocity().iter().fold(0, |sum, velocity| sum ^ velocity.touch())
     }
 
     /// Returns the slot of the session it stands under; `None` straight on the account.
@@ -246,6 +252,16 @@ impl Session {
 
     pub(crate) fn guard_mut(&mut self) -> &mut Guard {
         self.rest_mut().guard.get_or_insert_default()
+    }
+
+    /// Returns its own limits in time, rates first.
+    pub fn velocity(&self) -> &[Velocity] {
+        self.guard().map_or(&[], |guard| &guard.velocity)
+    }
+
+    pub(crate) fn velocity_mut(&mut self) -> &mut [Velocity] {
+        let guard = self.rest.as_deref_mut().and_then(|rest| rest.guard.as_deref_mut());
+        guard.map_or(&mut [], |guard| &mut guard.velocity)
     }
 
     /// Returns its open holds and those that ended last; `None` when it never had any.

@@ -8,8 +8,9 @@ use crate::{
     control::{Control, State},
     deposit::DepositState,
     payee::Notice,
-    session::{Mode, Session},
+    session::{Guards, Mode, Session},
     tree::At,
+    velocity::Velocity,
 };
 use alloc::collections::BTreeMap;
 
@@ -29,6 +30,7 @@ impl Partition {
         self.check_totals()?;
         self.sessions.iter().try_for_each(|(_, session)| self.check_session(session))?;
         self.check_tree()?;
+        self.check_velocity()?;
         self.check_payees_below()?;
         self.check_deposits()?;
         self.check_books()?;
@@ -186,6 +188,32 @@ impl Partition {
         }
         if self.children.len() != self.sessions.iter().filter(|(_, s)| s.parent().is_some()).count() {
             return Err("the index of children is not the tree");
+        }
+        Ok(())
+    }
+
+    /// Limits in time agree with what was taken of them, and whoever stands below one knows it.
+    fn check_velocity(&self) -> Result<(), &'static str> {
+        let of_accounts = self.accounts.iter().flat_map(|(_, account)| account.velocity.iter());
+        let mut all = of_accounts.chain(self.sessions.iter().flat_map(|(_, session)| session.velocity()));
+        if !all.all(Velocity::is_sound) {
+            return Err("a limit in time does not add up");
+        }
+        let is_limited = |session: &Session| {
+            let above = match session.parent() {
+                Some(slot) => {
+                    self.sessions.get(slot).is_some_and(|parent| parent.guards.has(Guards::VELOCITY))
+                }
+                None => self.accounts.get(session.account).is_some_and(|a| !a.velocity.is_empty()),
+            };
+            above || !session.velocity().is_empty()
+        };
+        if self
+            .sessions
+            .iter()
+            .any(|(_, session)| is_limited(session) && !session.guards.has(Guards::VELOCITY))
+        {
+            return Err("a session does not know that it is limited in time");
         }
         Ok(())
     }

@@ -277,6 +277,11 @@ impl Velocity {
         &self.limit
     }
 
+    /// Reads a little of it, so that it is on its way from memory.
+    pub(crate) const fn touch(&self) -> u64 {
+        self.limit.most
+    }
+
     /// Says whether a debit fits at `at`. *Errors*: when it could. A limit for each payee keeps as many payees as it may; one
     /// more waits until another's part is idle.
     #[inline]
@@ -313,6 +318,11 @@ impl Velocity {
             Measure::Count => Some(Amount::ZERO),
             Measure::Amount => Some(Amount::from_nanos(self.left(payee, at))),
         }
+    }
+
+    /// Shows limits as they are at `at`.
+    pub fn views(all: &[Self], at: Time) -> Vec<VelocityView> {
+        all.iter().map(|velocity| velocity.view(at)).collect()
     }
 
     /// Shows it as it is at `at`.

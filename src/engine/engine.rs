@@ -181,8 +181,8 @@ impl Engine {
             .try_for_each(|index| self.shard(index).partitions().try_for_each(|p| p.check_sound()))
     }
 
-    /// Returns the present, as decisions see it. Read under a shard's lock.
-    pub(crate) fn now(&self) -> Time {
+    /// Returns the present, as decisions see it. For a decision, read under a shard's lock.
+    pub fn now(&self) -> Time {
         self.clock.now().max(self.time_floor)
     }
 

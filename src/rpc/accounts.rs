@@ -1,7 +1,7 @@
 //! Owns: the `Accounts` service. Never: a rule.
 
 use crate::{command, decode, encode, service::Shared};
-use tallystick_core::deposit::DepositState;
+use tallystick_core::{Time, deposit::DepositState};
 use tallystick_engine::{Answer, DepositAnswer, Engine, Ticket};
 use tallystick_proto::v1::{self, accounts_server::Accounts};
 use tonic::{Request, Response, Status};
@@ -16,10 +16,13 @@ impl Accounts for AccountsFace {
     ) -> Result<Response<v1::CreateAccountResponse>, Status> {
         let answer = self
             .0
-            .unary(request, |engine, r| Ok(engine.create_account(&command::create_account(&r)?)))
+            .unary(request, |engine, r| {
+                let velocity = command::velocity_limits(&r.velocity)?;
+                Ok(engine.create_account(&command::create_account(&r, &velocity)?))
+            })
             .await?;
         Ok(Response::new(v1::CreateAccountResponse {
-            account: Some(encode::account(&answer.value)),
+            account: Some(encode::account(&answer.value, self.0.engine.now())),
             seq: answer.seq,
             replayed: answer.replayed,
             durability: encode::durability(&self.0.engine).into(),
@@ -32,7 +35,7 @@ impl Accounts for AccountsFace {
     ) -> Result<Response<v1::DepositResponse>, Status> {
         let ask = |engine: &Engine, r: v1::DepositRequest| Ok(engine.deposit(&command::deposit(&r)?));
         let answer = self.0.unary(request, ask).await?;
-        let (account, deposit) = shown(&answer.value);
+        let (account, deposit) = shown(&answer.value, self.0.engine.now());
         Ok(Response::new(v1::DepositResponse {
             account,
             deposit,
@@ -50,7 +53,7 @@ impl Accounts for AccountsFace {
             ask_move(engine, &r.deposit_id, DepositState::Available)
         };
         let answer = self.0.unary(request, ask).await?;
-        let (account, deposit) = shown(&answer.value);
+        let (account, deposit) = shown(&answer.value, self.0.engine.now());
         Ok(Response::new(v1::ConfirmDepositResponse {
             account,
             deposit,
@@ -68,7 +71,7 @@ impl Accounts for AccountsFace {
             ask_move(engine, &r.deposit_id, DepositState::Failed)
         };
         let answer = self.0.unary(request, ask).await?;
-        let (account, deposit) = shown(&answer.value);
+        let (account, deposit) = shown(&answer.value, self.0.engine.now());
         Ok(Response::new(v1::FailDepositResponse {
             account,
             deposit,
@@ -86,7 +89,7 @@ impl Accounts for AccountsFace {
             ask_move(engine, &r.deposit_id, DepositState::Returned)
         };
         let answer = self.0.unary(request, ask).await?;
-        let (account, deposit) = shown(&answer.value);
+        let (account, deposit) = shown(&answer.value, self.0.engine.now());
         Ok(Response::new(v1::ReturnDepositResponse {
             account,
             deposit,
@@ -122,7 +125,7 @@ impl Accounts for AccountsFace {
         let decline = answer.value.decline;
         Ok(Response::new(v1::WithdrawResponse {
             outcome: encode::outcome(decline.as_ref()).into(),
-            account: Some(encode::account(&answer.value.account)),
+            account: Some(encode::account(&answer.value.account, self.0.engine.now())),
             code: decline.map_or(0, |no| encode::code(no.code).into()),
             level: decline.map_or(0, |no| encode::level(no.level).into()),
             next: decline.map(|no| encode::next(no.next)),
@@ -136,7 +139,7 @@ impl Accounts for AccountsFace {
         let ask = |engine: &Engine, r: v1::RepayRequest| Ok(engine.repay(&command::repay(&r)?));
         let answer = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::RepayResponse {
-            account: Some(encode::account(&answer.value)),
+            account: Some(encode::account(&answer.value, self.0.engine.now())),
             seq: answer.seq,
             replayed: answer.replayed,
             durability: encode::durability(&self.0.engine).into(),
@@ -152,7 +155,7 @@ impl Accounts for AccountsFace {
         };
         let answer = self.0.unary(request, ask).await?;
         Ok(Response::new(v1::SetCreditLimitResponse {
-            account: Some(encode::account(&answer.value)),
+            account: Some(encode::account(&answer.value, self.0.engine.now())),
             seq: answer.seq,
             replayed: answer.replayed,
             durability: encode::durability(&self.0.engine).into(),
@@ -167,7 +170,8 @@ impl Accounts for AccountsFace {
             Ok(engine.account(decode::account(&r.account_id, "account_id").map_err(decode::refuse)?))
         };
         let account = self.0.unary(request, ask).await?;
-        Ok(Response::new(v1::GetAccountResponse { account: Some(encode::account(&account)) }))
+        let account = Some(encode::account(&account, self.0.engine.now()));
+        Ok(Response::new(v1::GetAccountResponse { account }))
     }
 
     async fn list_accounts(
@@ -177,9 +181,9 @@ impl Accounts for AccountsFace {
         let ask = |engine: &Engine, r: v1::ListAccountsRequest| {
             Ok(engine.accounts(decode::cursor(&r.page_token)?, decode::page_size(r.page_size)?))
         };
-        let page = self.0.unary(request, ask).await?;
+        let (page, now) = (self.0.unary(request, ask).await?, self.0.engine.now());
         Ok(Response::new(v1::ListAccountsResponse {
-            accounts: page.rows.iter().map(encode::account).collect(),
+            accounts: page.rows.iter().map(|row| encode::account(row, now)).collect(),
             next_page_token: encode::page_token(page.next),
         }))
     }
@@ -189,7 +193,7 @@ fn ask_move(engine: &Engine, id: &str, to: DepositState) -> Result<Ticket<Answer
     Ok(engine.move_deposit(decode::deposit(id, "deposit_id").map_err(decode::refuse)?, to))
 }
 
-fn shown(answer: &DepositAnswer) -> (Option<v1::Account>, Option<v1::DepositInfo>) {
+fn shown(answer: &DepositAnswer, now: Time) -> (Option<v1::Account>, Option<v1::DepositInfo>) {
     let deposit = answer.deposit.as_ref().map(|deposit| encode::deposit(deposit, answer.account.id));
-    (Some(encode::account(&answer.account)), deposit)
+    (Some(encode::account(&answer.account, now)), deposit)
 }

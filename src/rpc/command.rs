@@ -2,7 +2,7 @@
 //! Public, so that it can be called without a connection or an engine; hostile bytes are let loose on it there.
 //! Never: asks anybody; a bound that core tests.
 
-use crate::{decode, status};
+use crate::{decode, status, velocity};
 use tallystick_core::{
     Amount, PayeeId,
     command::{
@@ -11,6 +11,7 @@ use tallystick_core::{
     },
     record::{ExternalFacts, MethodFacts},
     session::{Clauses, SecretHash},
+    velocity::VelocityLimit,
     writer::Numbered,
 };
 use tallystick_proto::v1::{self, authorize_request};
@@ -19,10 +20,15 @@ use tonic::Status;
 pub use crate::{
     controls::{pause, resume, revoke},
     stream::batch_debits,
+    velocity::limits as velocity_limits,
 };
 
-/// Reads what creates an account. *Errors*: `INVALID_ARGUMENT`, naming the field and its rule, as all of these.
-pub fn create_account(r: &v1::CreateAccountRequest) -> Result<CreateAccount<'_>, Status> {
+/// Reads what creates an account, but for its limits in time, which `velocity_limits` reads.
+/// *Errors*: `INVALID_ARGUMENT`, naming the field and its rule, as all of these.
+pub fn create_account<'a>(
+    r: &'a v1::CreateAccountRequest,
+    velocity: &'a [VelocityLimit],
+) -> Result<CreateAccount<'a>, Status> {
     let external = match &r.external_authority {
         None => None,
         Some(external) => {
@@ -50,6 +56,7 @@ pub fn create_account(r: &v1::CreateAccountRequest) -> Result<CreateAccount<'_>,
         external,
         method,
         front_end: "",
+        velocity,
     })
 }
 
@@ -132,7 +139,11 @@ pub fn open_session<'a>(
     let authority = r.authority.as_ref();
     let evidence_hash = authority.map_or(&[][..], |authority| &authority.evidence_hash);
     Ok(OpenSession {
-        clauses: Clauses { secret: secret.map(SecretHash), ..Clauses::default() },
+        clauses: Clauses {
+            secret: secret.map(SecretHash),
+            velocity: velocity::limits(&r.velocity)?,
+            ..Clauses::default()
+        },
         parent_proof,
         parent: decode::parent(r)?,
         mode: decode::mode(r.mode)?,

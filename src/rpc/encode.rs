@@ -1,6 +1,6 @@
 //! Owns: core's values into wire values. Never: leaves out what a caller needs to act on a decline.
 
-use crate::{controls, currency, status};
+use crate::{controls, currency, status, velocity};
 use prost_types::Timestamp;
 use tallystick_core::{
     AccountId, Decline, DeclineCode, Level, Next, Refusal, Span, Time,
@@ -11,6 +11,7 @@ use tallystick_core::{
     payee::{Payee, PayeeStatus},
     session::Mode,
     settlement::{Reason, Settlement},
+    velocity::Velocity,
 };
 use tallystick_engine::Durability;
 use tallystick_engine::{Cursor, DebitAnswer, DebitOutcome, Engine};
@@ -92,7 +93,8 @@ pub(crate) fn next(next: Next) -> v1::Next {
     v1::Next { action: action.into(), at_most_nanos, at }
 }
 
-pub(crate) fn account(account: &Account) -> v1::Account {
+/// Shows an account, with what is left of its limits in time at `now`.
+pub(crate) fn account(account: &Account, now: Time) -> v1::Account {
     v1::Account {
         account_id: account.id.to_string(),
         currency: currency::text(account.currency),
@@ -134,6 +136,7 @@ pub(crate) fn account(account: &Account) -> v1::Account {
         payment_method: payment_method(&account.terms.method),
         control: account.control.as_deref().map(controls::control),
         front_end: account.terms.front_end.to_string(),
+        velocity: velocity::shown(&Velocity::views(&account.velocity, now)),
     }
 }
 
@@ -255,6 +258,7 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         has_secret: view.guard.as_ref().is_some_and(|guard| guard.secret.is_some()),
         open_child_count: view.open_children,
         control: view.guard.as_ref().and_then(|guard| guard.control.as_deref()).map(controls::control),
+        velocity: velocity::shown(&view.velocity),
     }
 }
 

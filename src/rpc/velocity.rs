@@ -5,12 +5,12 @@ use tallystick_core::velocity::{Measure, Pace, RATE_LONGEST, VelocityLimit, Velo
 use tallystick_proto::v1;
 use tonic::Status;
 
-/// Reads the limits of one envelope.
-pub(crate) fn limits(wire: Vec<v1::VelocityLimit>) -> Result<Vec<VelocityLimit>, Status> {
-    wire.into_iter().map(limit).collect()
+/// Reads the limits of one envelope. *Errors*: `INVALID_ARGUMENT`, naming the field and its rule.
+pub fn limits(wire: &[v1::VelocityLimit]) -> Result<Vec<VelocityLimit>, Status> {
+    wire.iter().map(limit).collect()
 }
 
-fn limit(wire: v1::VelocityLimit) -> Result<VelocityLimit, Status> {
+fn limit(wire: &v1::VelocityLimit) -> Result<VelocityLimit, Status> {
     let (pace, measure) = (wire.pace, wire.measure());
     let per = decode::optional_span(wire.per, "velocity.per")?;
     let pace = match v1::VelocityPace::try_from(pace) {
@@ -75,7 +75,7 @@ mod tests {
             (1, 61, Pace::Rate),
             (2, 1, Pace::Window),
         ] {
-            let limit = limit(wire(pace, 1, seconds)).unwrap();
+            let limit = limit(&wire(pace, 1, seconds)).unwrap();
             assert_eq!((limit.pace, limit.measure, limit.most), (wanted, Measure::Count, 5));
         }
     }
@@ -88,7 +88,7 @@ mod tests {
             (wire(1, 9, 1), "velocity.measure"),
             (wire(1, 1, -1), "velocity.per"),
         ] {
-            let said = limit(wire).unwrap_err().message().to_owned();
+            let said = limit(&wire).unwrap_err().message().to_owned();
             assert!(said.contains(field), "{said}");
         }
     }
@@ -99,6 +99,6 @@ mod tests {
         let view = VelocityView { limit: limit.with_burst(3), left: 2, payee_count: 4 };
         let shown = shown(&[view]).remove(0);
         assert_eq!((shown.left, shown.payee_count), (2, 4));
-        assert_eq!(super::limit(shown).unwrap(), view.limit);
+        assert_eq!(super::limit(&shown).unwrap(), view.limit);
     }
 }

@@ -219,6 +219,7 @@ impl NewAccount {
             external: external.map(|e| (e.amount, e.facts())),
             method: MethodFacts { kind: "", brand: "", last_four: "", funding_type: "" },
             front_end: "",
+            velocity: &[],
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     moment,
     money::Money,
     show::{self, Declined, Shown},
+    velocity,
 };
 use clap::{Args, ValueEnum};
 use tallystick_client::v1::{self, EnvelopeMode, Outcome};
@@ -59,6 +60,8 @@ pub(crate) struct OpenArgs {
     /// The greatest single debit.
     #[arg(long, value_name = "AMOUNT")]
     debit_max: Option<String>,
+    #[arg(long, value_name = "MOST/SPAN", help = velocity::HELP)]
+    velocity: Vec<String>,
     /// Who approved it.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
@@ -93,6 +96,7 @@ pub(crate) async fn run(args: OpenArgs, desk: &Desk) -> Result<Said, Failure> {
         Some(currency) => currency,
         None => currency_of(&under, desk).await?,
     };
+    request.velocity = velocity::read(&args.velocity, &request.currency, desk.money)?;
     let cap = desk.money.show(request.cap_nanos);
     let answer = desk.keyed(doing, &key, desk.client.open_session(request)).await?;
     let shown = match &answer.session {

@@ -11,6 +11,7 @@ use crate::{
     moment,
     money::Money,
     screen::{self, Look},
+    velocity,
 };
 use serde_json::Value;
 use tallystick_client::v1::{Account, DepositInfo, ExternalAuthority, Funding, PaymentMethod};
@@ -41,6 +42,7 @@ pub(crate) fn show_account(account: &Account, money: Money) -> Shown {
         .fact("spent", of(&account.spent_nanos_total))
         .fact("available", of(&account.available_nanos_total))
         .fact("deficit", total_if_any(&account.deficit_nanos_total, money))
+        .velocity(&account.velocity, &account.currency, money)
         .fact("open", screen::counted(account.open_session_count, "session"))
         .fact("created", moment::show(account.created_at.as_ref()))
         .fields(|_| account_fields(account))
@@ -91,6 +93,7 @@ fn account_fields(account: &Account) -> Fields {
         .put("payment_method", method)
         .text("front_end", &account.front_end)
         .put("control", control_value(account.control.as_ref()))
+        .put("velocity", velocity::fields(&account.velocity))
 }
 
 /// Shows a list of accounts.

@@ -11,6 +11,7 @@ use crate::{
     moment,
     money::Money,
     screen::{Look, counted},
+    velocity,
 };
 use serde_json::Value;
 use tallystick_client::v1::{Authority, PayeeSpend, Session};
@@ -37,6 +38,7 @@ pub(crate) fn show_session(session: &Session, money: Money) -> Shown {
         .fact("below", below(session, money))
         .fact("remaining", money.show(session.remaining_nanos))
         .fact("debits of", debit_bounds(session, money))
+        .velocity(&session.velocity, &session.currency, money)
         .fact("begins", session.not_before.as_ref().map(|at| moment::show(Some(at))).unwrap_or_default())
         .fact("ends", moment::show(session.ends_at.as_ref()))
         .fact("authority", session.authority.as_ref().map(authority_line).unwrap_or_default());
@@ -132,6 +134,7 @@ pub(crate) fn session_fields(session: &Session) -> Fields {
         .nanos_or_null("default_payee_cap", set(session.default_payee_cap_nanos))
         .nanos_or_null("debit_min", set(session.debit_min_nanos))
         .nanos_or_null("debit_max", set(session.debit_max_nanos))
+        .put("velocity", velocity::fields(&session.velocity))
         .put("payees_restricted", session.payees_restricted)
         .put("payees", session.payees.iter().map(part).collect::<Vec<_>>())
         .put("authority", authority)

@@ -8,6 +8,7 @@ use crate::{
     deposit::{Deposit, DepositState},
     partition::Made,
     record::{AccountCreated, CreditLimitSet, DepositMade, DepositMoved, Deposited, Repaid, Withdrawn},
+    velocity::Velocity,
 };
 use alloc::boxed::Box;
 
@@ -37,6 +38,7 @@ impl Partition {
             held_below: Total::ZERO,
             spent_below: Total::ZERO,
             open_children: 0,
+            velocity: Velocity::begin(&made.velocity),
             created_at: stamp.at,
             terms: Box::new(Terms {
                 external,

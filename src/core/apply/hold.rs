@@ -7,7 +7,7 @@ use crate::{
     books::Book,
     command::Act,
     record::{Debited, HoldLapsed},
-    session::{Hold, HoldEnd, Mode, Session},
+    session::{Guards, Hold, HoldEnd, Mode, Session},
     tree::EnvelopeMut,
 };
 
@@ -35,7 +35,11 @@ impl Partition {
                 session.hold(left);
                 session.keep_place(debit.payee);
                 session.guard_mut().holds.place(seq, hold);
+                let guards = session.guards;
                 self.set_held(slot, debit.payee, left);
+                if guards.has(Guards::VELOCITY) {
+                    self.take_velocity(slot, debit.payee, left, stamp.at);
+                }
             }
             Act::Capture { hold, last } => {
                 let holds = &mut session.guard_mut().holds;

@@ -14,6 +14,7 @@ use crate::{
     session::{About, Authority, Clauses, Guard, Guards, Mode, PayeePart, Plain, Session},
     settlement::{Outgoing, Settlement},
     tree::{At, EnvelopeMut},
+    velocity::Velocity,
 };
 use alloc::vec::Vec;
 
@@ -55,9 +56,12 @@ impl Partition {
             return self.held(seq, stamp, debit);
         }
         session.take(debit.payee, debit.taken);
-        let (currency, stand) = (session.currency, Stand::of(session));
+        let (currency, stand, guards) = (session.currency, Stand::of(session), session.guards);
         let book = self.charge(stand, debit.payee, debit.taken);
         self.move_money(currency, book, Book::Unsettled, debit.taken);
+        if guards.has(Guards::VELOCITY) {
+            self.take_velocity(debit.session.slot(), debit.payee, debit.taken, stamp.at);
+        }
     }
 
     /// Counts a debit in everything above its session. Returns the book that the money was in.
@@ -114,7 +118,7 @@ impl Partition {
         };
         let counts_payees =
             !opened.bounds.default_payee_cap.is_none() || opened.payees.iter().any(|(_, cap)| !cap.is_none());
-        let session = Session::from(Plain {
+        let mut session = Session::from(Plain {
             id: opened.id,
             account: opened.account.slot(),
             parent: parent.map(|(slot, _, _)| slot),
@@ -140,6 +144,7 @@ impl Partition {
             guard: guard(&opened.clauses),
         });
         let above = session.above();
+        session.guards = session.guards.and(Guards::VELOCITY.if_so(self.is_limited(above)));
         self.ends.insert(session.end());
         self.children.extend(session.parent().map(|parent| (parent, opened.id.slot())));
         self.sessions.insert(opened.id.slot(), session);
@@ -249,14 +254,25 @@ impl Partition {
 
 /// Says what a debit of a session with these clauses has to look at.
 fn guards(clauses: &Clauses) -> Guards {
-    let Clauses { secret, approval_above, carry: _ } = clauses;
-    Guards::SECRET.if_so(secret.is_some()).and(Guards::APPROVAL.if_so(!approval_above.is_none()))
+    let Clauses { secret, approval_above, carry: _, velocity } = clauses;
+    Guards::SECRET
+        .if_so(secret.is_some())
+        .and(Guards::APPROVAL.if_so(!approval_above.is_none()))
+        .and(Guards::VELOCITY.if_so(!velocity.is_empty()))
 }
 
 /// Makes what is kept of clauses; `None` for nothing.
 fn guard(clauses: &Clauses) -> Option<Guard> {
-    let Clauses { secret, approval_above, carry } = clauses.clone();
-    (*clauses != Clauses::default()).then(|| Guard { secret, approval_above, carry, ..Guard::default() })
+    let Clauses { secret, approval_above, carry, velocity } = clauses;
+    let (secret, approval_above, carry) = (*secret, *approval_above, *carry);
+    let velocity = Velocity::begin(velocity);
+    (*clauses != Clauses::default()).then(|| Guard {
+        secret,
+        approval_above,
+        carry,
+        velocity,
+        ..Guard::default()
+    })
 }
 
 fn settlement_of(

@@ -2,7 +2,7 @@
 
 use super::{
     Command, Scope, check_amount, check_key, check_length, check_name, credential::check_front_end,
-    hash_number, hash_optional, hash_texts,
+    hash_number, hash_optional, hash_texts, hash_velocity,
 };
 use crate::{
     AccountId, Amount, Currency, Refusal, Time,
@@ -10,6 +10,7 @@ use crate::{
     hash::{FieldHash, KeyHash, Seed},
     limits,
     record::{ExternalFacts, MethodFacts},
+    velocity::VelocityLimit,
 };
 use alloc::vec::Vec;
 
@@ -32,6 +33,8 @@ pub struct CreateAccount<'a> {
     pub method: MethodFacts<'a>,
     /// The front-end that asks, and whose it will be; empty for the operator. Its keys are its own.
     pub front_end: &'a str,
+    /// How many debits, or how much, in how long.
+    pub velocity: &'a [VelocityLimit],
 }
 
 /// Adds money to an account.
@@ -99,6 +102,7 @@ impl<'a> CreateAccount<'a> {
             external: None,
             method,
             front_end: "",
+            velocity: &[],
         }
     }
 
@@ -157,15 +161,23 @@ fn check_external(amount: Amount, facts: &ExternalFacts<'_>) -> Result<(), Refus
 }
 
 impl Command for CreateAccount<'_> {
-    const FIELDS: &'static [&'static str] =
-        &["currency", "reference", "funding", "credit_limit_nanos", "external_authority", "payment_method"];
+    const FIELDS: &'static [&'static str] = &[
+        "currency",
+        "reference",
+        "funding",
+        "credit_limit_nanos",
+        "external_authority",
+        "payment_method",
+        "velocity",
+    ];
 
     fn check(&self) -> Result<(), Refusal> {
         check_key(self.key)?;
         check_name(self.reference, "reference", 0)?;
         check_front_end(self.front_end)?;
         self.check_funding()?;
-        self.check_method()
+        self.check_method()?;
+        VelocityLimit::check_all(self.velocity)
     }
 
     fn key_hash(&self, seed: Seed) -> KeyHash {
@@ -189,6 +201,7 @@ impl Command for CreateAccount<'_> {
             hash_optional(seed, self.credit_limit.nanos()),
             seed.field(&external),
             hash_texts(seed, &method),
+            hash_velocity(seed, self.velocity),
         ]
         .into()
     }

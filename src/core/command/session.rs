@@ -2,7 +2,7 @@
 
 use super::{
     Command, Scope, check_amount, check_key, check_length, check_name, check_optional_amount, hash_number,
-    hash_optional,
+    hash_optional, hash_velocity,
 };
 use crate::{
     Amount, Cap, Currency, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time,
@@ -10,6 +10,7 @@ use crate::{
     limits,
     role::Act,
     session::{Clauses, Mode, SecretHash},
+    velocity::VelocityLimit,
 };
 use alloc::vec::Vec;
 
@@ -115,7 +116,7 @@ impl<'a> OpenSession<'a> {
             evidence_hash: None,
             approved_at: Time::ZERO,
             reference: "",
-            clauses: Clauses { secret: None, approval_above: Cap::NONE, carry: false },
+            clauses: Clauses { secret: None, approval_above: Cap::NONE, carry: false, velocity: Vec::new() },
             parent_proof: None,
         }
     }
@@ -176,6 +177,7 @@ impl Command for OpenSession<'_> {
         "approval_above_nanos",
         "secret_hash",
         "carry",
+        "velocity",
     ];
 
     fn check(&self) -> Result<(), Refusal> {
@@ -191,6 +193,7 @@ impl Command for OpenSession<'_> {
         check_optional_amount(self.debit_max, "debit_max_nanos")?;
         let approval = Amount::from_nanos(self.clauses.approval_above.nanos_or_zero());
         check_optional_amount(approval, "approval_above_nanos")?;
+        VelocityLimit::check_all(&self.clauses.velocity)?;
         if !self.debit_max.is_zero() && self.debit_max < self.debit_min {
             return Err(Refusal::malformed("debit_max_nanos", "must be at least debit_min_nanos"));
         }
@@ -235,6 +238,7 @@ impl Command for OpenSession<'_> {
             hash_optional(seed, self.clauses.approval_above.nanos_or_zero()),
             seed.field(self.clauses.secret.as_ref().map_or(&[], |secret| secret.0.as_slice())),
             hash_optional(seed, u64::from(self.clauses.carry)),
+            hash_velocity(seed, &self.clauses.velocity),
         ]
         .into()
     }

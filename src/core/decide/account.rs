@@ -40,6 +40,7 @@ pub fn create_account<'a>(
         method: command.method,
         reference: command.reference,
         front_end: command.front_end,
+        velocity: command.velocity.to_vec(),
         keyed,
     })))
 }
@@ -224,6 +225,7 @@ mod tests {
             external: None,
             method: MethodFacts::default(),
             front_end: "",
+            velocity: &[],
         };
         let Ok(Decided::Record(created)) = create_account(&partition, &create, None, (STAMP.at, 1)) else {
             panic!("refused")

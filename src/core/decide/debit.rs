@@ -4,6 +4,7 @@
 use super::{
     Decided,
     hold::{self, Ruled},
+    velocity::{velocity_left, within_velocity},
 };
 use crate::{
     Amount, Currency, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, Record, Refusal,
@@ -116,7 +117,7 @@ pub fn debit<'a>(
 /// Decides one debit. The record is left to be made where it is written: it is long, and would be copied on its way.
 ///
 /// *Declines*, in this order: `Revoked`, `Paused`, `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
-/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `PayeeCap`, `Cap`, `ApprovalRequired`; on each rung the nearest
+/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `VelocityRate`, `VelocityWindow`, `PayeeCap`, `Cap`, `ApprovalRequired`; on each rung the nearest
 /// envelope first. A hold climbs the same ladder with its tolerance; a capture or a void meets its hold's tests alone.
 /// *Errors*: `Malformed`, `UnknownSession`, `SecretWrong`, `PayeeNotHere`, then those of the key or number; `UnknownHold`.
 /// *Cost*: two rows by slot, one small map; and one row for each level above that shares or counts.
@@ -260,7 +261,15 @@ pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Tim
         && ask.amount > most
     {
         let most = partition.payee_spendable(session, ask.payee).map_or(most, |left| most.min(left));
+        let most = if session.guards.has(Guards::VELOCITY) {
+            velocity_left(partition, session, &Ask { amount: most, ..*ask }, now)
+        } else {
+            most
+        };
         return no(Code::AboveDebitMax, level, smaller(partition, session, most));
+    }
+    if session.guards.has(Guards::VELOCITY) {
+        within_velocity(partition, session, ask, now)?;
     }
     let taken = within_payee_cap(partition, session, ask)?;
     let taken = within_cap(partition, session, ask, taken)?;
@@ -347,7 +356,7 @@ fn suffices(session: &Session, amount: Amount) -> bool {
 }
 
 /// Offers what is left, where that would pass every rung.
-fn smaller(partition: &Partition, session: &Session, most: Amount) -> Next {
+pub(super) fn smaller(partition: &Partition, session: &Session, most: Amount) -> Next {
     let mut most = most.min(partition.spendable(session));
     if session.guards.has(Guards::APPROVAL)
         && let Some(above) = session.guard().and_then(|guard| guard.approval_above.get())

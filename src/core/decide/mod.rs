@@ -12,6 +12,7 @@ mod raise;
 mod register;
 mod reverse;
 mod settle;
+mod velocity;
 
 use crate::{
     Decline, EnvelopeId, Partition, Record, Refusal,

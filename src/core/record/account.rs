@@ -3,7 +3,9 @@
 use super::Keyed;
 use crate::{
     AccountId, Amount, Currency, DepositId, Span, Time, Total, account::Funding, deposit::DepositState,
+    velocity::VelocityLimit,
 };
+use alloc::vec::Vec;
 
 /// Is what is said of an external authority, beside its amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +50,8 @@ pub struct AccountCreated<'a> {
     pub reference: &'a str,
     /// The front-end whose it is; empty for the operator's.
     pub front_end: &'a str,
+    /// How many debits, or how much, in how long.
+    pub velocity: Vec<VelocityLimit>,
     /// The command's key.
     pub keyed: Keyed,
 }

@@ -3,7 +3,7 @@
 //! Never: the order in which limits are tested.
 
 use super::SecretHash;
-use crate::{Amount, Cap, Time, apply::sure, control::Control, limits};
+use crate::{Amount, Cap, Time, apply::sure, control::Control, limits, velocity::Velocity};
 use alloc::{boxed::Box, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,24 @@ pub struct Guard {
     pub holds: Holds,
     /// Its control word; `None` when nobody ever set it.
     pub control: Option<Box<Control>>,
+    /// Its limits in time, and what was taken of them.
+    pub velocity: Box<[Velocity]>,
+}
+
+impl Guard {
+    /// Returns a copy as it is shown: without its limits in time, which are shown by themselves.
+    pub(crate) fn shown(&self) -> Self {
+        let Self { secret, approval_above, carry, holds, control, velocity: _ } = self;
+        let (holds, control) = (holds.clone(), control.clone());
+        Self {
+            secret: *secret,
+            approval_above: *approval_above,
+            carry: *carry,
+            holds,
+            control,
+            velocity: Box::default(),
+        }
+    }
 }
 
 /// Is one hold: a promise to a payee.

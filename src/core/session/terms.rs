@@ -1,8 +1,8 @@
 //! Owns: what a session is opened with, and what it holds for one payee: the pieces that records and stored rows name, too.
 //! Never: how they lie in memory; that is the session's.
 
-use crate::{Amount, Cap, SessionId, Time, apply::sure};
-use alloc::{boxed::Box, collections::BTreeMap};
+use crate::{Amount, Cap, SessionId, Time, apply::sure, velocity::VelocityLimit};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// Says how a session stands to its parent. The numbers are stored.
@@ -112,6 +112,8 @@ pub struct Clauses {
     pub approval_above: Cap,
     /// It may outlive its token's period, and is then reserved whole in the next.
     pub carry: bool,
+    /// How many debits, or how much, in how long.
+    pub velocity: Vec<VelocityLimit>,
 }
 
 /// Is the part of a mandate that bounds every debit.

@@ -5,12 +5,17 @@
 mod ledger;
 
 use ledger::{EUR, Ledger, USD};
-use tallystick_core::{Amount, DeclineCode, Next, command::Debit};
+use tallystick_core::{
+    Amount, DeclineCode, Next, Span,
+    command::{CreateAccount, Debit},
+    velocity::{Measure, VelocityLimit},
+};
 
 /// Each row is one debit: what was set up, what is asked, and what is answered. Amounts in nanos.
 ///
 /// A session has a cap of 100 and lasts from `t=0` to `t=1000` unless its setup says otherwise. Its account has 300, so
-/// that 200 could top it up. `alice` and `bob` are payees, `mallory` is blocked.
+/// that 200 could top it up. `alice` and `bob` are payees, `mallory` is blocked. `rate 2/10` is two debits in 10 nanoseconds,
+/// `window 2` is two in 100 seconds; with `amount`, two nanos.
 const TABLE: &str = "
 setup                              | asked                  | outcome            | level   | session left | payee left | next
                                    | 100 to alice           | approved           | -       | 0            | -          | -
@@ -36,6 +41,28 @@ max 10                             | 11 to alice            | ABOVE_DEBIT_MAX   
 max 10, bob got 93                 | 11 to alice            | ABOVE_DEBIT_MAX    | session | 7            | -          | at most 7
 max 10, payee cap 4                | 11 to alice            | ABOVE_DEBIT_MAX    | session | 100          | 4          | at most 4
 max 10, min 8, bob got 93          | 11 to alice            | ABOVE_DEBIT_MAX    | session | 7            | -          | nothing
+max 10, amount rate 6/10           | 11 to alice            | ABOVE_DEBIT_MAX    | session | 100          | -          | at most 6
+max 10, rate 1/10, bob got 5       | 11 to alice            | ABOVE_DEBIT_MAX    | session | 95           | -          | nothing
+rate 2/10, bob got 5               | 1 to alice             | approved           | -       | 94           | -          | -
+rate 1/10, bob got 5               | 1 to alice             | VELOCITY_RATE      | session | 95           | -          | wait until 10
+rate 1/10, bob got 5               | 1 to alice at 9        | VELOCITY_RATE      | session | 95           | -          | wait until 10
+rate 1/10, bob got 5               | 1 to alice at 10       | approved           | -       | 94           | -          | -
+each rate 1/10, bob got 5          | 1 to alice             | approved           | -       | 94           | -          | -
+each rate 1/10, alice got 5        | 1 to alice             | VELOCITY_RATE      | payee   | 95           | -          | wait until 10
+account's rate 1/10, bob got 5     | 1 to alice             | VELOCITY_RATE      | account | 95           | -          | wait until 10
+rate 1/4, account's rate 1/9, bob got 5 | 1 to alice        | VELOCITY_RATE      | session | 95           | -          | wait until 9
+amount rate 20/10, bob got 15      | 12 to alice            | VELOCITY_RATE      | session | 85           | -          | wait until 4
+amount rate 20/10                  | 21 to alice            | VELOCITY_RATE      | session | 100          | -          | at most 20
+amount rate 20/10, bob got 15      | 21 to alice            | VELOCITY_RATE      | session | 85           | -          | at most 5
+amount rate 20/10, payee cap 15, bob got 2 | 21 to alice    | VELOCITY_RATE      | session | 98           | 15         | at most 15
+amount rate 20/10, min 8, bob got 15 | 21 to alice          | VELOCITY_RATE      | session | 85           | -          | nothing
+amount rate 20/10, bob got 20      | 21 to alice            | VELOCITY_RATE      | session | 80           | -          | nothing
+lasts long, window 1, bob got 5    | 1 to alice             | VELOCITY_WINDOW    | session | 95           | -          | wait until 100000000000
+lasts long, window 1, bob got 5    | 1 to alice at 100000000000 | approved       | -       | 94           | -          | -
+window 1, bob got 5                | 1 to alice             | VELOCITY_WINDOW    | session | 95           | -          | nothing
+amount window 20, bob got 5        | 16 to alice            | VELOCITY_WINDOW    | session | 95           | -          | at most 15
+each amount window 20, alice got 5 | 16 to alice            | VELOCITY_WINDOW    | payee   | 95           | -          | at most 15
+amount window 20, rate 1/10, bob got 5 | 16 to alice        | VELOCITY_RATE      | session | 95           | -          | nothing
 payee cap 30                       | 30 to alice            | approved           | -       | 70           | 0          | -
 payee cap 30                       | 31 to alice            | PAYEE_CAP          | payee   | 100          | 30         | at most 30
 payee cap 30, alice got 30         | 1 to alice             | PAYEE_CAP          | payee   | 70           | 0          | nothing
@@ -64,6 +91,13 @@ begins 500                                   | 1 to alice in EUR at 499  | NOT_Y
 only alice                                   | 1 to mallory              | PAYEE_BLOCKED     | PAYEE_NOT_ALLOWED
 64 listed                                    | 1 to alice                | PAYEE_NOT_ALLOWED | TOO_MANY_PAYEES
 64 payees paid, min 5 now                    | 1 to alice                | TOO_MANY_PAYEES   | BELOW_DEBIT_MIN
+max 10, rate 1/10, bob got 1                 | 11 to alice               | ABOVE_DEBIT_MAX   | VELOCITY_RATE
+min 5, rate 1/10, bob got 5                  | 4 to alice                | BELOW_DEBIT_MIN   | VELOCITY_RATE
+rate 1/10, window 1, bob got 5               | 1 to alice                | VELOCITY_RATE     | VELOCITY_WINDOW
+account's rate 1/10, window 1, bob got 5     | 1 to alice                | VELOCITY_RATE     | VELOCITY_WINDOW
+rate 1/10, payee cap 30, bob got 5           | 31 to alice               | VELOCITY_RATE     | PAYEE_CAP
+window 1, payee cap 30, bob got 5            | 31 to alice               | VELOCITY_WINDOW   | PAYEE_CAP
+window 1, bob got 5                          | 101 to alice              | VELOCITY_WINDOW   | CAP
 max 10, payee cap 5                          | 11 to alice               | ABOVE_DEBIT_MAX   | PAYEE_CAP
 min 5, payee cap 3                           | 4 to alice                | BELOW_DEBIT_MIN   | PAYEE_CAP
 payee cap 30                                 | 101 to alice              | PAYEE_CAP         | CAP
@@ -80,6 +114,20 @@ fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
         .map(|line| line.split('|').map(str::trim).collect())
 }
 
+/// Reads a limit in time: "each amount rate 20/10", "window 2".
+fn velocity(clause: &str) -> Option<VelocityLimit> {
+    let (clause, each_payee) = clause.strip_prefix("each ").map_or((clause, false), |rest| (rest, true));
+    let amount = clause.strip_prefix("amount ").map(|rest| (rest, Measure::Amount));
+    let (clause, measure) = amount.unwrap_or((clause, Measure::Count));
+    let (most, per) = match clause.split_once(' ')? {
+        ("rate", rest) => rest.split_once('/').map(|(most, per)| (number(most), number(per)))?,
+        ("window", rest) => (number(rest), 100_000_000_000),
+        _ => return None,
+    };
+    let limit = VelocityLimit::new(measure, most, Span::from_ns(per));
+    Some(VelocityLimit { each_payee, ..limit })
+}
+
 fn number(text: &str) -> u64 {
     text.trim().parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
 }
@@ -93,8 +141,13 @@ fn set_up(setup: &str) -> Ledger {
     ledger.block("mallory");
     let clauses: Vec<&str> = setup.split(',').map(str::trim).filter(|clause| !clause.is_empty()).collect();
     let has = |text: &str| clauses.contains(&text);
-    ledger.account(if has("account empty") { 100 } else { 300 });
-    let mut asked = ledger.opening(100, 1_000);
+    let of_account = clauses.iter().filter_map(|clause| velocity(clause.strip_prefix("account's ")?));
+    let of_account: Vec<VelocityLimit> = of_account.collect();
+    let create = CreateAccount { velocity: &of_account, ..ledger::prepaid() };
+    let account = ledger.create_account(&create).unwrap();
+    ledger.deposit(account, if has("account empty") { 100 } else { 300 });
+    let mut asked = ledger.opening(100, if has("lasts long") { 1_000_000_000_000 } else { 1_000 });
+    asked.clauses.velocity.extend(clauses.iter().filter_map(|clause| velocity(clause)));
     for clause in &clauses {
         let (word, rest) = clause.split_once(' ').unwrap();
         match word {
@@ -200,6 +253,14 @@ fn each_code_is_given_as_the_table_says() {
         let expected = (outcome, level.into(), session_left, payee_left.into(), advice.into());
         assert_eq!(said, expected, "{setup} | {asked}");
         assert_eq!(ledger.partition.check_sound(), Ok(()));
+        // What is to be waited for comes then, and not before.
+        if let Some(Next::WaitUntil(at)) = decline.map(|no| no.next) {
+            let amount = number(asked.split_once(" to ").unwrap().0);
+            ledger.now = tallystick_core::Time::from_ns(at.ns() - 1);
+            assert!(ledger.pay(name, amount, USD).is_some(), "{setup} | {asked} | just before {at}");
+            ledger.now = at;
+            assert_eq!(ledger.pay(name, amount, USD), None, "{setup} | {asked} | at {at}");
+        }
         // What is offered would be taken: that is what an offer is for.
         if let Some(Next::SmallerAmount(most)) = decline.map(|no| no.next) {
             assert_eq!(ledger.pay(name, most.nanos(), USD), None, "{setup} | {asked} | at most {most}");
@@ -225,8 +286,6 @@ fn every_code_that_is_given_is_in_the_table() {
     let planned = [
         DeclineCode::Revoked,
         DeclineCode::Paused,
-        DeclineCode::VelocityRate,
-        DeclineCode::VelocityWindow,
         DeclineCode::AboveHold,
         DeclineCode::HoldEnded,
         DeclineCode::TooManyHolds,

@@ -78,7 +78,8 @@ fn asked(kind: usize, bytes: &[u8]) -> Option<()> {
     match kind {
         0 => {
             let r = message::<v1::CreateAccountRequest>(bytes)?;
-            let c = command::create_account(&r).ok()?;
+            let velocity = command::velocity_limits(&r.velocity).ok()?;
+            let c = command::create_account(&r, &velocity).ok()?;
             decided(first, &c, |p| decide::create_account(p, &c, None, (time(first), 5)));
         }
         1 => {

@@ -257,6 +257,7 @@ fn create_account(ledger: &mut Ledger, choices: &mut Choices<'_>) -> Result<(), 
         credit_limit: if funding == Funding::CreditLine { limit } else { Amount::ZERO },
         external: is_external.then_some((limit, facts)),
         method: MethodFacts { kind: choices.text(4), ..MethodFacts::default() },
+        velocity: &[],
     };
     ledger.create_account(number, &command)
 }

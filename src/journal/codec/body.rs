@@ -9,6 +9,7 @@ mod payee;
 mod piece;
 mod session;
 mod settlement;
+mod velocity;
 
 pub(super) use debit::take_debited;
 
@@ -29,7 +30,7 @@ const VOID: u8 = 43;
 /// Returns the version in which a kind of record is written, the newest that is read.
 pub(super) const fn version(kind: u8) -> u8 {
     match kind {
-        // 1 had no limit, no external authority and no payment method; 2 no front-end.
+        // 1 had no limit, no external authority and no payment method; 2 no front-end and no limits in time.
         10 => 3,
         // 1 had no clauses.
         30 => 2,

@@ -10,7 +10,8 @@ use tallystick_core::{
     deposit::DepositState,
     hash::KeyHash,
     record::*,
-    session::{Bounds, Mode},
+    session::{Bounds, Clauses, Mode},
+    velocity::{Measure, Pace, VelocityLimit},
 };
 
 fn stamp() -> Stamp {
@@ -247,10 +248,11 @@ fn the_first_version_of_a_debit_had_no_flags() {
 fn the_first_version_of_an_account_was_prepaid() {
     let record = Record::AccountCreated(created(Funding::Prepaid));
     let mut body = body_of(&record);
-    // What the second did not have, either: a front-end.
+    // What the second did not have, either: a front-end, and limits in time.
     body.remove(31);
+    assert_eq!(body.pop(), Some(0));
     assert_eq!(decode(&framed(10, 2, &body)).unwrap().1, record);
-    // What it did not have: a limit, an authority, four texts of a method.
+    // What the first did not have: a limit, an authority, four texts of a method.
     body.splice(19..25, []);
     assert_eq!(decode(&framed(10, 1, &body)).unwrap().1, record);
     for funding in [0, 2, 3, 4] {
@@ -268,6 +270,24 @@ prop_compose! {
     ) -> (Funding, u64, Option<(u64, u64)>, [String; 6]) {
         (funding, limit, times, texts)
     }
+}
+
+prop_compose! {
+    fn any_limit()(rate: bool, count: bool, each_payee: bool, numbers: [u64; 3]) -> VelocityLimit {
+        let [most, per, burst] = numbers;
+        VelocityLimit {
+            pace: if rate { Pace::Rate } else { Pace::Window },
+            measure: if count { Measure::Count } else { Measure::Amount },
+            each_payee,
+            most,
+            per: Span::from_ns(per),
+            burst,
+        }
+    }
+}
+
+fn any_velocity() -> impl Strategy<Value = Vec<VelocityLimit>> {
+    prop::collection::vec(any_limit(), 0..4)
 }
 
 fn comes_back(record: &Record<'_>) -> Result<(), TestCaseError> {
@@ -294,7 +314,7 @@ proptest! {
     }
 
     #[test]
-    fn accounts_come_back((funding, limit, times, texts) in any_created()) {
+    fn accounts_come_back((funding, limit, times, texts) in any_created(), velocity in any_velocity()) {
         let [reference, kind, brand, last_four, funding_type, authority] = &texts;
         let external = times.map(|(until, margin)| ExternalFacts {
             reference: authority,
@@ -303,7 +323,7 @@ proptest! {
         });
         let method = MethodFacts { kind, brand, last_four, funding_type };
         let limit = nanos(limit);
-        comes_back(&Record::AccountCreated(AccountCreated { limit, external, method, reference, ..created(funding) }))?;
+        comes_back(&Record::AccountCreated(AccountCreated { limit, external, method, reference, velocity, ..created(funding) }))?;
     }
 
     #[test]
@@ -330,6 +350,7 @@ proptest! {
         caps in prop::collection::vec(any::<(u32, u64)>(), 0..5),
         reference in "\\PC{0,32}",
         restricted: bool,
+        velocity in any_velocity(),
     ) {
         let [cap, begins, ends_at, random] = numbers;
         let cap_of = Cap::from_nanos_or_none;
@@ -345,7 +366,8 @@ proptest! {
         let (mode, keyed) = (if shared { Mode::Shared } else { Mode::Reserved }, keyed());
         let parent = parent.map(|random| SessionId::new(place(), random));
         let payees = caps.into_iter().map(|(slot, cap)| (slot, cap_of(cap))).collect();
-        let record = SessionOpened { bounds, payees, reference: &reference, ..opened(parent, mode) };
+        let clauses = Clauses { velocity, ..Clauses::default() };
+        let record = SessionOpened { bounds, clauses, payees, reference: &reference, ..opened(parent, mode) };
         comes_back(&Record::SessionOpened(record))?;
         let session = SessionId::new(place(), random);
         let topped = ToppedUp { session, add: nanos(cap), ends_at: Time::from_ns(ends_at), keyed: keyed.clone() };

@@ -54,6 +54,7 @@ impl From<Account> for account::Account {
             reserved_by_children: old.reserved_by_children,
             spent_below: old.spent_below,
             held_below: Total::ZERO,
+            velocity: Box::default(),
             open_children: old.open_children,
             created_at: old.created_at,
             terms: Box::new(account::Terms {

@@ -69,6 +69,7 @@ impl State {
             method: MethodFacts::default(),
             reference: &new.reference,
             front_end: "",
+            velocity: Vec::new(),
             keyed: is.keyed.clone(),
         };
         same(took.seq, &should, is)?;

@@ -39,6 +39,7 @@ pub(crate) fn prepaid() -> CreateAccount<'static> {
         external: None,
         method: MethodFacts::default(),
         front_end: "",
+        velocity: &[],
     }
 }
 

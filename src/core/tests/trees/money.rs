@@ -35,6 +35,7 @@ impl World {
             external,
             method,
             front_end: "",
+            velocity: &[],
         };
         let drawn = (self.time(), self.draw());
         let decided = decide::create_account(&self.partition, &command, None, drawn).unwrap();

@@ -1,6 +1,9 @@
 //! Owns: the layout of what happens to accounts and their money. Never: adds up.
 
-use super::piece::{amount, currency, id, keyed, put_keyed, time, total, yes_or_no};
+use super::{
+    piece::{amount, currency, id, keyed, put_keyed, time, total, yes_or_no},
+    velocity::{put_limits, take_limits},
+};
 use crate::wire::{Damage, Put as _, Take};
 use tallystick_core::{
     AccountId, Amount, DepositId, Span, Total,
@@ -33,6 +36,7 @@ pub(super) fn put_created(r: &AccountCreated<'_>, out: &mut Vec<u8>) {
     out.put_text(r.reference);
     out.put_text(r.front_end);
     put_keyed(&r.keyed, out);
+    put_limits(&r.velocity, out);
 }
 
 pub(super) fn take_created<'a>(version: u8, take: &mut Take<'a>) -> Result<AccountCreated<'a>, Damage> {
@@ -45,7 +49,19 @@ pub(super) fn take_created<'a>(version: u8, take: &mut Take<'a>) -> Result<Accou
     let reference = take.text("reference")?;
     let front_end = if version < 3 { "" } else { take.text("front-end")? };
     let keyed = keyed(take)?;
-    Ok(AccountCreated { id, currency, funding, limit, external, method, reference, front_end, keyed })
+    let velocity = if version < 3 { Vec::new() } else { take_limits(take)? };
+    Ok(AccountCreated {
+        id,
+        currency,
+        funding,
+        limit,
+        external,
+        method,
+        reference,
+        front_end,
+        velocity,
+        keyed,
+    })
 }
 
 fn funding(take: &mut Take<'_>) -> Result<Funding, Damage> {

@@ -1,6 +1,9 @@
 //! Owns: the layout of what happens to sessions, short of debits and settlements. Never: where they stand in the tree.
 
-use super::piece::{amount, cap, decline, id, keyed, put_decline, put_keyed, time, yes_or_no};
+use super::{
+    piece::{amount, cap, decline, id, keyed, put_decline, put_keyed, time, yes_or_no},
+    velocity::{put_limits, take_limits},
+};
 use crate::wire::{Damage, Put as _, Take};
 use tallystick_core::{
     AccountId, EnvelopeId, SessionId,
@@ -26,8 +29,7 @@ pub(super) fn put_opened(r: &SessionOpened<'_>, out: &mut Vec<u8>) {
     }
     out.put_u8(r.mode as u8);
     put_bounds(&r.bounds, out);
-    // A place: how many velocity clauses follow.
-    out.put_small(0);
+    put_limits(&r.clauses.velocity, out);
     out.put_small(r.clauses.approval_above.nanos_or_zero());
     out.put_small(r.payees.len() as u64);
     for (slot, cap) in &r.payees {
@@ -54,10 +56,9 @@ pub(super) fn take_opened<'a>(version: u8, take: &mut Take<'a>) -> Result<Sessio
     let mode = take.u8("mode")?;
     let mode = Mode::from_number(mode).ok_or(take.damage("mode"))?;
     let bounds = bounds(take)?;
-    if take.small("velocity clauses")? != 0 {
-        return Err(take.damage("clauses"));
-    }
-    let mut clauses = Clauses { approval_above: cap(take)?, ..Clauses::default() };
+    // Before the second version there were places here, and nothing in them.
+    let velocity = take_limits(take)?;
+    let mut clauses = Clauses { velocity, approval_above: cap(take)?, ..Clauses::default() };
     let count = take.count(2, "payees")?;
     let payees = (0..count).map(|_| Ok((take.narrow("slot")?, cap(take)?))).collect::<Result<_, _>>()?;
     let mut opened = SessionOpened {

@@ -12,8 +12,9 @@ use tallystick_core::{
     payee::PayeeStatus,
     record::*,
     role::{Role, Roles},
-    session::{Bounds, Mode},
+    session::{Bounds, Clauses, Mode},
     settlement::{Line, Outgoing, Reason},
+    velocity::{Measure, VelocityLimit},
     writer::Numbered,
 };
 
@@ -78,7 +79,10 @@ pub(super) fn bounds() -> Bounds {
 
 pub(super) fn opened(parent: Option<SessionId>, mode: Mode) -> SessionOpened<'static> {
     SessionOpened {
-        clauses: tallystick_core::session::Clauses::default(),
+        clauses: Clauses {
+            velocity: if mode == Mode::Shared { limits() } else { Vec::new() },
+            ..Clauses::default()
+        },
         id: session(),
         account: account(),
         parent,
@@ -98,6 +102,13 @@ pub(super) fn decline(next: Next) -> Decline {
     Decline { code: DeclineCode::Cap, level: Level::Account, next }
 }
 
+/// Returns one limit in time of each pace and measure.
+pub(super) fn limits() -> Vec<VelocityLimit> {
+    let rate = VelocityLimit::new(Measure::Count, 50, Span::from_ns(1_000_000_000)).with_burst(7);
+    let window = VelocityLimit::new(Measure::Amount, Amount::MAX.nanos(), Span::from_days(400));
+    vec![rate, window.for_each_payee()]
+}
+
 /// Returns an account with all that its funding brings.
 pub(super) fn created(funding: Funding) -> AccountCreated<'static> {
     let authority = ExternalFacts {
@@ -114,7 +125,9 @@ pub(super) fn created(funding: Funding) -> AccountCreated<'static> {
     };
     let (id, currency, reference) = (account(), Currency::from_number(978), "kasse");
     let front_end = if funding == Funding::Prepaid { "" } else { "shop-7" };
-    AccountCreated { id, currency, funding, limit, external, method, reference, front_end, keyed: keyed() }
+    let velocity = if funding == Funding::Prepaid { Vec::new() } else { limits() };
+    let keyed = keyed();
+    AccountCreated { id, currency, funding, limit, external, method, reference, front_end, velocity, keyed }
 }
 
 fn credentials() -> Vec<Record<'static>> {

@@ -49,6 +49,7 @@ pub fn story() -> Vec<Record<'static>> {
             method: MethodFacts::default(),
             reference: "Kasse Zürich",
             front_end: "",
+            velocity: Vec::new(),
             keyed: keyed(1),
         }),
         Record::Deposited(Deposited {

@@ -55,6 +55,7 @@ fn accounts() -> Vec<Record<'static>> {
             method,
             reference: "Kasse Zürich",
             front_end: "",
+            velocity: Vec::new(),
             keyed: keyed(1 + u128::from(slot)),
         })
     };
