@@ -4,7 +4,8 @@
 //! ```text
 //! account A 300                          a prepaid account; also: credit line 300, authority 300 until 5000
 //! open S under A cap 100                 reserved, until t=1000; also: shared, for 50, from 20, only alice+bob,
-//!                                        payee cap 9, alice's cap 9, min 2, max 8, in EUR, as key
+//!                                        payee cap 9, alice's cap 9, min 2, max 8, in EUR, as key, rate 2/10 (two
+//!                                        debits in 10), window 3 (three in 100 s), each, amount; accounts have those, too
 //! pay S alice 10 or less as key          what is taken, or why nothing is
 //! look S                                 what is left of its cap, spent on it, spent below, set aside below
 //! ```
@@ -21,7 +22,11 @@ use tallystick_core::{
     partition::CommandKey,
     record::ExternalFacts,
     session::Mode,
+    velocity::{Measure, VelocityLimit},
 };
+
+/// How long windows are here.
+const WINDOW: u64 = 100_000_000_000;
 
 /// Is a debit that a line gave a name: what a reversal has to know of it.
 #[derive(Debug, Clone)]
@@ -72,6 +77,27 @@ impl<'a> Clauses<'a> {
 
     fn number(&mut self, words: &str) -> u64 {
         self.after(words).map_or(0, number)
+    }
+
+    fn velocity(&mut self) -> Vec<VelocityLimit> {
+        let mut limits = Vec::new();
+        for (words, measure, each_payee) in [
+            ("each amount", Measure::Amount, true),
+            ("amount", Measure::Amount, false),
+            ("each", Measure::Count, true),
+            ("", Measure::Count, false),
+        ] {
+            while let Some(rate) = self.after(format!("{words} rate").trim()) {
+                let (most, per) = rate.split_once('/').unwrap();
+                let limit = VelocityLimit::new(measure, number(most), Span::from_ns(number(per)));
+                limits.push(VelocityLimit { each_payee, ..limit });
+            }
+            while let Some(most) = self.after(format!("{words} window").trim()) {
+                let limit = VelocityLimit::new(measure, number(most), Span::from_ns(WINDOW));
+                limits.push(VelocityLimit { each_payee, ..limit });
+            }
+        }
+        limits
     }
 }
 
@@ -198,6 +224,7 @@ impl Words {
         let usable_until = self.ledger.at(clauses.number("until"));
         let margin = Span::from_ns(clauses.number("margin"));
         let facts = ExternalFacts { reference: "auth", usable_until, margin };
+        let velocity = clauses.velocity();
         let command = CreateAccount {
             key: name.as_bytes(),
             funding: match (credit, authority) {
@@ -207,6 +234,7 @@ impl Words {
             },
             credit_limit: if credit { amount } else { Amount::ZERO },
             external: authority.then_some((amount, facts)),
+            velocity: &velocity,
             ..prepaid()
         };
         match self.ledger.create_account(&command) {
@@ -231,8 +259,9 @@ impl Words {
         let listed = clauses.after("only").map_or(Vec::new(), |names| names.split('+').collect());
         let own = ["alice", "bob"].map(|who| (who, clauses.number(&format!("{who}'s cap"))));
         let default_payee_cap = Amount::from_nanos(clauses.number("payee cap"));
+        let velocity = clauses.velocity();
         let command = OpenSession {
-            clauses: tallystick_core::session::Clauses::default(),
+            clauses: tallystick_core::session::Clauses { velocity, ..Default::default() },
             parent_proof: None,
             parent,
             mode: if clauses.has("shared") { Mode::Shared } else { Mode::Reserved },
