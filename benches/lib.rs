@@ -18,6 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tallystick_core::{
     AccountId, Amount, Clock, Currency, EnvelopeId, IdSource, PayeeId, SessionId, Span, Time, WriterId,
     command::{Debit, Intent, OpenSession},
+    session::Clauses,
+    velocity::VelocityLimit,
     writer::Numbered,
 };
 
@@ -73,6 +75,25 @@ pub fn opening(account: AccountId, key: &[u8], cap: Amount) -> OpenSession<'_> {
         principal: "cfo",
         method: "passkey",
         ..OpenSession::capped(EnvelopeId::Account(account), key, (cap, USD), Span::from_days(1))
+    }
+}
+
+/// Is what the sessions of a world may not do: nothing of it, unless it is said.
+#[derive(Debug, Clone, Default)]
+pub struct Mandate {
+    /// Limits in time of each session.
+    pub velocity: Vec<VelocityLimit>,
+    /// Limits in time of each account.
+    pub account_velocity: Vec<VelocityLimit>,
+    /// The cap of each payee; zero for none.
+    pub payee_cap: Amount,
+}
+
+impl Mandate {
+    /// Asks for a session that is bounded by this, too.
+    pub fn bound<'a>(&self, opening: OpenSession<'a>) -> OpenSession<'a> {
+        let clauses = Clauses { velocity: self.velocity.clone(), ..Clauses::default() };
+        OpenSession { clauses, default_payee_cap: self.payee_cap, ..opening }
     }
 }
 

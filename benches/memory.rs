@@ -1,6 +1,6 @@
 //! Owns: an engine over a journal in memory, with its committer, and payers that each have their own sessions.
 
-use crate::{CountedIds, DEPOSIT, Dice, Noon, USD, numbered, opening};
+use crate::{CountedIds, DEPOSIT, Dice, Mandate, Noon, USD, numbered, opening};
 use std::{sync::Arc, time::Duration};
 use tallystick_core::{
     Amount, PayeeId, SessionId, WriterId,
@@ -77,11 +77,17 @@ impl Memory {
 
     /// Sets up a payer with this many sessions, each under an account of its own, so that they lie in many shards.
     pub fn payer(&self, name: &str, sessions: u64) -> Payer {
+        self.payer_under(&Mandate::default(), name, sessions)
+    }
+
+    /// As `payer`, with sessions that are bounded by a mandate.
+    pub fn payer_under(&self, mandate: &Mandate, name: &str, sessions: u64) -> Payer {
         let engine = self.engine();
         let create = CreatePayee { key: name.as_bytes(), name };
         let payee = engine.create_payee(&create).wait().expect("a payee").value.id;
         let (writer, _) = engine.open_writer(None).wait().expect("a writer");
-        let sessions = (0..sessions).map(|nth| (self.session(&format!("{name} {nth}")), 0)).collect();
+        let sessions =
+            (0..sessions).map(|nth| (self.session(mandate, &format!("{name} {nth}")), 0)).collect();
         Payer { engine: Arc::clone(engine), payee, writer, sessions, dice: Dice::default() }
     }
 
@@ -100,13 +106,15 @@ impl Memory {
         Following::start(follower, Arc::clone(self.engine().watermark())).expect("a thread")
     }
 
-    fn session(&self, name: &str) -> SessionId {
+    fn session(&self, mandate: &Mandate, name: &str) -> SessionId {
         let (engine, key) = (self.engine(), name.as_bytes());
-        let create = CreateAccount::prepaid(key, USD);
+        let create =
+            CreateAccount { velocity: &mandate.account_velocity, ..CreateAccount::prepaid(key, USD) };
         let account = engine.create_account(&create).wait().expect("an account").value.id;
         let deposit = Deposit { account, key, amount: DEPOSIT, currency: USD, pending: false };
         engine.deposit(&deposit).wait().expect("a deposit");
-        match engine.open_session(&opening(account, key, DEPOSIT)).wait().expect("a session").value {
+        let opening = mandate.bound(opening(account, key, DEPOSIT));
+        match engine.open_session(&opening).wait().expect("a session").value {
             OpenAnswer::Opened(view) => view.id,
             other => panic!("not opened: {other:?}"),
         }

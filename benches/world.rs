@@ -2,7 +2,7 @@
 //! has paid all its payees. Checkpoints are cut on the way, so that memory holds what a server's would.
 //! Never: an engine, its locks or its journal.
 
-use crate::{DEPOSIT, Dice, NOON, USD, numbered, opening, rules::record};
+use crate::{DEPOSIT, Dice, Mandate, NOON, USD, numbered, opening, rules::record};
 use tallystick_core::{
     AccountId, Amount, PARTITIONS, Partition, PayeeId, Record, SessionId, Stamp, WriterId,
     command::{CreateAccount, CreatePayee, Debit, Deposit, OpenSession},
@@ -32,6 +32,7 @@ pub struct World {
     seq: u64,
     filed: u64,
     dice: Dice,
+    mandate: Mandate,
 }
 
 impl World {
@@ -40,6 +41,11 @@ impl World {
 
     /// Sets up what sessions need: an account in each partition, `payees` payees, a writer.
     pub fn new(payees: usize) -> Self {
+        Self::under(Mandate::default(), payees)
+    }
+
+    /// As `new`, for sessions that are bounded by a mandate.
+    pub fn under(mandate: Mandate, payees: usize) -> Self {
         let mut partitions: Vec<Partition> = (0..PARTITIONS).map(Partition::new).collect();
         partitions.iter_mut().for_each(|partition| partition.adopt_seed(Seed([7; 16])));
         let mut world = Self {
@@ -52,6 +58,7 @@ impl World {
             seq: 0,
             filed: 0,
             dice: Dice::default(),
+            mandate,
         };
         let payees = world.register(payees);
         world.accounts = (0..PARTITIONS).map(|partition| world.fund(partition, &payees)).collect();
@@ -141,7 +148,8 @@ impl World {
             let noticed = record(decide::take_notice(&self.partitions[at], payee).expect("a notice"));
             self.write(number, &noticed);
         }
-        let create = CreateAccount::prepaid(b"account", USD);
+        let velocity = self.mandate.account_velocity.clone();
+        let create = CreateAccount { velocity: &velocity, ..CreateAccount::prepaid(b"account", USD) };
         let created =
             decide::create_account(&self.partitions[at], &create, None, (NOON, 1)).expect("an account");
         self.write(number, &record(created));
@@ -162,6 +170,7 @@ impl World {
         let (key, partition) = (nth.to_le_bytes(), account.partition());
         // What its authority says is the caller's own text, kept as it is: it is no part of what a session costs.
         let opening = OpenSession { principal: "", method: "", ..opening(account, &key, cap) };
+        let opening = self.mandate.bound(opening);
         let state = &self.partitions[usize::from(partition)];
         let opened = record(decide::open_session(state, &opening, None, (NOON, nth)).expect("a session"));
         let Record::SessionOpened(session) = &opened else { panic!("declined: {opened:?}") };

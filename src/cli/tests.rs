@@ -64,6 +64,28 @@ fn the_command_line_is_well_formed() {
 }
 
 #[tokio::test]
+async fn limits_in_time_are_read_asked_and_shown() {
+    let scene = Scene::new().await;
+    let [account, ..] = scene.stage().await;
+    let line = format!("session open {account} 2.00 --velocity 50/1s --velocity 1.50USD/24h --key v");
+    let said = scene.said(&line).await;
+    assert!(said.text.contains("velocity   50 debits/1s; 50 debits left\n"), "{}", said.text);
+    assert!(said.text.contains("velocity   1.50 USD/24h rolling; 1.50 USD left\n"), "{}", said.text);
+    assert_eq!(said.json["velocity"][0]["pace"], "RATE");
+    assert_eq!(
+        (&said.json["velocity"][1]["most"], &said.json["velocity"][1]["left"]),
+        (&"1.50".into(), &"1.50".into())
+    );
+    let failure =
+        scene.run(&format!("session open {account} 2.00 --velocity 1.50EUR/24h")).await.unwrap_err();
+    assert_eq!(failure.exit(), Exit::Usage);
+    assert_eq!(
+        failure.to_string(),
+        "--velocity must count debits, or be an amount in USD; `1.50EUR/24h` was given"
+    );
+}
+
+#[tokio::test]
 async fn a_payment_is_said_with_what_remains_and_again_as_a_replay() {
     let scene = Scene::new().await;
     let [_, payee, session] = scene.stage().await;

@@ -61,7 +61,7 @@ fn read_one(text: &str, currency: &str, money: Money) -> Result<VelocityLimit, F
     })
 }
 
-/// Reads `50`, `50 debits` or `10.00 USD`.
+/// Reads `50`, `50 debits`, `10.00 USD` or `10.00USD`.
 fn quantity(
     whole: &str,
     text: &str,
@@ -69,8 +69,9 @@ fn quantity(
     money: Money,
 ) -> Result<(VelocityMeasure, u64), Failure> {
     let broken = |rule: &str| Failure::usage(FIELD, whole, rule);
-    let (number, unit) = text.split_once(' ').map_or((text, ""), |(number, unit)| (number, unit.trim()));
-    match unit {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    match unit.trim() {
         "" | "debit" | "debits" => {
             let count = number.parse().ok().filter(|count| *count > 0);
             let rule =
@@ -141,6 +142,7 @@ mod tests {
     fn limits_are_read_as_people_write_them_and_shown_alike() {
         const DAY: i64 = 86_400;
         for (text, most, seconds, burst, each, shown) in [
+            ("0.50USD/2d", 500_000_000, 2 * DAY, 0, false, "0.50 USD/2d rolling; 0.000000007 USD left"),
             ("50/1s", 50, 1, 0, false, "50 debits/1s; 7 debits left"),
             ("1 debit/1m", 1, 60, 0, false, "1 debit/1m; 7 debits left"),
             ("50 debits/1s burst 10", 50, 1, 10, false, "50 debits/1s burst 10 debits; 7 debits left"),
@@ -205,7 +207,9 @@ mod tests {
             ("0/1s", "whole debits"),
             ("1.5/1s", "10.00 USD"),
             ("10.00 EUR/24h", "amount in USD"),
-            ("x USD/24h", "decimal"),
+            ("x USD/24h", "amount in USD"),
+            (".5 USD/24h", "decimal"),
+            ("-5 USD/24h", "amount in USD"),
             ("50/soon", "span"),
             ("50/1mo", "no one length"),
             ("50/1s rolling", "up to 1m it is a rate"),

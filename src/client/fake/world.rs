@@ -166,6 +166,12 @@ impl Session {
             depth: if self.parent.is_empty() { 1 } else { 2 },
             spent_below_nanos: self.spent_below,
             reserved_by_children_nanos: self.reserved_by_children,
+            velocity: self
+                .asked
+                .velocity
+                .iter()
+                .map(|limit| v1::VelocityLimit { left: limit.most, ..*limit })
+                .collect(),
             ..v1::Session::default()
         }
     }

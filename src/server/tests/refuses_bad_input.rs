@@ -8,7 +8,7 @@ mod support;
 
 use bad_input::{
     World, bounds, debits, declines, ids, ledger, listing, money, opening, print_aligned, race, raw, streams,
-    tree,
+    tree, velocity,
 };
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ async fn refuses_bad_input() {
     money::refuse(&world).await;
     tree::refuse(&world).await;
     opening::refuse(&world).await;
+    velocity::refuse(&world).await;
     debits::refuse(&world).await;
     listing::refuse(&world).await;
     raw::refuse(&world).await;

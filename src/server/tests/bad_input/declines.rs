@@ -1,6 +1,6 @@
 //! Owns: every decline that can be provoked over the wire: what the rules say no to is decided, recorded and remembered.
 
-use super::{World, ledger::with, opening, span, stream::batch};
+use super::{World, ledger::with, opening, span, stream::batch, velocity};
 use tallystick_proto::v1::{
     AuthorizeRequest, BlockPayeeRequest, Decision, DeclineCode, Level, Next, NextAction, OpenSessionRequest,
     OpenSessionResponse, Outcome, PayeeCap, SettleRequest, StreamDebit,
@@ -12,7 +12,7 @@ pub(crate) type Row = [String; 5];
 /// Is what a decline must say: code, network code, level, next.
 type Declined = (DeclineCode, &'static str, Level, Next);
 
-fn next(action: NextAction, at_most_nanos: u64) -> Next {
+pub(super) fn next(action: NextAction, at_most_nanos: u64) -> Next {
     Next { action: action.into(), at_most_nanos, at: None }
 }
 
@@ -32,7 +32,7 @@ fn row(asked: &str, (code, network, level, next): &Declined) -> Row {
 }
 
 /// Asserts that a debit is declined as expected, that this is a record, and that it is remembered.
-async fn debit(world: &World, asked: &str, request: AuthorizeRequest, expected: Declined) -> Row {
+pub(super) async fn debit(world: &World, asked: &str, request: AuthorizeRequest, expected: Declined) -> Row {
     let before = world.session(&request.session_id).await.session.unwrap();
     let first = world.decided(request.clone()).await;
     assert_is(&first, &expected, asked);
@@ -124,6 +124,8 @@ pub(crate) async fn table(world: &World) -> Vec<Row> {
     rows.push(debit(world, "4 nanos, where 5 are the least", pay(&bounded, 4), no).await);
     let no = session(Code::AboveDebitMax, "61", next(NextAction::SmallerAmount, 50));
     rows.push(debit(world, "51 nanos, where 50 are the most", pay(&bounded, 51), no).await);
+
+    rows.extend(velocity::declines(world, &pay).await);
 
     let capped = open(&|r| {
         r.payee_caps = vec![PayeeCap { payee_id: one.clone(), cap_nanos: 10 }];

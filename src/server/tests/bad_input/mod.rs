@@ -21,6 +21,7 @@ pub(crate) mod raw;
 pub(crate) mod stream;
 pub(crate) mod streams;
 pub(crate) mod tree;
+pub(crate) mod velocity;
 
 use crate::support::{PATIENCE, Server, Stage, serve_command};
 use expected::{Expected, Said};
