@@ -6,7 +6,8 @@ use tallystick_core::{
     AccountId, Amount, Currency, Decline, EnvelopeId, Hit, Partition, PayeeId, Record, Refusal, SessionId,
     Span, Stamp, Time,
     account::Funding,
-    command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession},
+    command::{CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, SetControl},
+    control::{Control, ControlOf, State},
     decide::{self, DebitReplay, Decided},
     hash::Seed,
     record::{Genesis, MethodFacts},
@@ -169,6 +170,32 @@ impl Ledger {
             approved_at: Time::ZERO,
             reference: "",
         }
+    }
+
+    /// Sets a control word. Returns it, and whether it was so already.
+    pub(crate) fn control(
+        &mut self,
+        on: ControlOf<'_>,
+        to: State,
+        epoch: Option<u64>,
+    ) -> Result<(Control, bool), Refusal> {
+        let command = SetControl { on, to, epoch, note: "a test" };
+        let now = self.partition.decision_time(self.now);
+        match decide::set_control(&self.partition, &command, (now, 7))? {
+            Decided::Record(record) => {
+                self.write(&record);
+                let word = self.partition.control(on)?.cloned();
+                Ok((word.unwrap(), false))
+            }
+            Decided::Replay(word) => Ok((word, true)),
+        }
+    }
+
+    /// Takes over a front-end's word, as from its home.
+    pub(crate) fn front_end(&mut self, name: &str, state: State, epoch: u64) -> bool {
+        let control = Control { state, epoch, by: 7, at: self.now, note: "a test".into() };
+        let decided = decide::take_control(&self.partition, name, &control);
+        self.decided(decided).is_some()
     }
 
     /// Opens a session. *Errors*: the decline.
