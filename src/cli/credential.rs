@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use tallystick_client::{DrawnKey, v1};
-use tallystick_core::role::Roles;
+use tallystick_core::role::{Role, Roles};
 
 /// Takes `tallystick credential`.
 #[derive(Debug, Args)]
@@ -63,7 +63,7 @@ pub(crate) struct CreateArgs {
 
 fn read_roles(text: &str) -> Result<Roles, String> {
     text.parse().map_err(|()| {
-        let all: Vec<_> = Roles::ALL.iter().map(|role| role.name()).collect();
+        let all: Vec<_> = Roles::ALL.iter().map(Role::name).collect();
         format!("must be some of {}, with commas between, or operator", all.join(", "))
     })
 }

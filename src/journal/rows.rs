@@ -81,11 +81,14 @@ fn decode_second<First: DeserializeOwned, T: DeserializeOwned>(
     }
 }
 
+/// Turns an older shape.
+type Newer<Old, T> = fn(Old) -> T;
+
 /// Reads a shape in its third version, or in one before it.
 fn decode_third<First: DeserializeOwned, Second: DeserializeOwned, T: DeserializeOwned>(
     bytes: &[u8],
     what: &str,
-    (first, second): (fn(First) -> T, fn(Second) -> T),
+    (first, second): (Newer<First, T>, Newer<Second, T>),
 ) -> Result<T, StorageFault> {
     match split(3, bytes, what)? {
         (1, rest) => whole(rest, what).map(first),

@@ -10,6 +10,7 @@ use crate::{
     partition::CommandKey,
     record::{CredentialMade, CredentialRevoked},
     role::{Act, Actor},
+    session::Session,
 };
 
 /// Decides on a new credential. Who sees one front-end's accounts only makes credentials of that front-end.
@@ -88,7 +89,7 @@ impl Partition {
     /// Says what it is to raise a session: within what it stands under, or straight on its account. One that is not here is
     /// raised by nobody.
     pub fn act_of_top_up(&self, id: SessionId) -> Act {
-        match self.session(id).map(|session| session.parent()) {
+        match self.session(id).map(Session::parent) {
             Ok(None) => Act::Raise,
             Ok(Some(_)) | Err(_) => Act::RaiseWithin,
         }

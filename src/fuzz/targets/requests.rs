@@ -109,7 +109,7 @@ fn asked(kind: usize, bytes: &[u8]) -> Option<()> {
         }
         6 => {
             let r = message::<v1::OpenSessionRequest>(bytes)?;
-            let c = command::open_session(&r).ok()?;
+            let c = command::open_session(&r, None).ok()?;
             let number = match c.parent {
                 EnvelopeId::Account(id) => id.partition(),
                 EnvelopeId::Session(id) => id.partition(),
@@ -118,13 +118,14 @@ fn asked(kind: usize, bytes: &[u8]) -> Option<()> {
         }
         7 => {
             let r = message::<v1::TopUpRequest>(bytes)?;
-            let c = command::top_up(&r).ok()?;
+            let c = command::top_up(&r, None).ok()?;
             let number = c.session.partition();
             decided(number, &c, |p| decide::top_up(p, &c, None, time(number)));
         }
         8 => {
             let r = message::<v1::AuthorizeRequest>(bytes)?;
-            debit(&command::debit(&r).ok()?);
+            let proof = command::proof(&r.secret, "secret").ok()?;
+            debit(&command::debit(&r, proof.as_ref()).ok()?);
         }
         _ => {
             let r = message::<v1::AuthorizeStreamRequest>(bytes)?;

@@ -1,6 +1,6 @@
 //! Owns: whose accounts and debits are in whose view: two front-ends side by side, and a payee beside another.
 
-#![allow(clippy::unwrap_used, reason = "a function of a test is no `#[test]` to clippy")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a function of a test is no `#[test]` to clippy")]
 
 mod roles;
 
@@ -85,7 +85,8 @@ impl Shop {
 
 /// Says that what was asked is not there for whoever asked.
 fn is_unknown<T: std::fmt::Debug>(what: &str, answer: Result<T, ClientError>) {
-    let Err(ClientError::Refused { refusal, .. }) = &answer else { panic!("{what}: {answer:?}") };
+    let refused = answer.expect_err(what);
+    let ClientError::Refused { refusal, .. } = refused else { panic!("{what}: {refused}") };
     use v1::Refusal as Reason;
     let unknown = [
         Reason::UnknownAccount,
@@ -94,7 +95,7 @@ fn is_unknown<T: std::fmt::Debug>(what: &str, answer: Result<T, ClientError>) {
         Reason::UnknownDeposit,
         Reason::UnknownSettlement,
     ];
-    assert!(unknown.contains(refusal), "{what}: {refusal:?}");
+    assert!(unknown.contains(&refusal), "{what}: {refusal:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
