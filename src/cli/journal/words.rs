@@ -8,6 +8,7 @@ use crate::{
     money::Money,
     screen::counted,
 };
+use serde_json::Value;
 use std::fmt;
 use tallystick_core::{
     AccountId, Amount, Currency, Decline, EnvelopeId, Record, SessionId, Stamp,
@@ -19,6 +20,7 @@ use tallystick_core::{
     record::{ControlSet, Debited, SessionOpened, SessionSettled, StoredIntent},
     session::Mode,
     settlement::Reason,
+    velocity::{Measure, Pace, VelocityLimit},
 };
 
 /// Is a record, told.
@@ -148,10 +150,12 @@ impl Teller<'_> {
             }
             Record::AccountCreated(made) => {
                 let (funding, currency) = (funding(made.funding), self.currency(made.currency));
-                let text = format!("{} in {currency}, {funding}{}", made.id, quoted(made.reference));
+                let (reference, limited) = (quoted(made.reference), limited(&made.velocity));
+                let text = format!("{} in {currency}, {funding}{reference}{limited}", made.id);
                 let fields =
                     id(none(), "account_id", made.id).text("currency", &currency).text("funding", funding);
                 let fields = nanos(fields, "limit", made.limit).text("reference", made.reference);
+                let fields = fields.put("velocity", limits(&made.velocity));
                 Told::new(text, fields).of(EnvelopeId::Account(made.id))
             }
             Record::Deposited(made) => {
@@ -300,10 +304,11 @@ impl Teller<'_> {
         let under = opened.parent.map_or(EnvelopeId::Account(opened.account), EnvelopeId::Session);
         let (cap, ends_at) = (opened.bounds.cap, moment::from_ns(opened.bounds.ends_at.ns()));
         let text = format!(
-            "{} under {under}, {mode} {}, until {ends_at}{}",
+            "{} under {under}, {mode} {}, until {ends_at}{}{}",
             opened.id,
             self.show(cap),
-            quoted(opened.reference)
+            quoted(opened.reference),
+            limited(&opened.clauses.velocity)
         );
         let parent = opened.parent.map(|parent| parent.to_string()).unwrap_or_default();
         let fields = id(id(Fields::new(), "session_id", opened.id), "account_id", opened.account)
@@ -311,7 +316,8 @@ impl Teller<'_> {
             .text("mode", &mode.to_uppercase())
             .text("ends_at", &ends_at)
             .text("reference", opened.reference)
-            .text("principal", opened.principal);
+            .text("principal", opened.principal)
+            .put("velocity", limits(&opened.clauses.velocity));
         let mut told = Told::new(text, nanos(fields, "cap", cap)).of(EnvelopeId::Session(opened.id));
         told.account = Some(opened.account);
         told
@@ -383,6 +389,37 @@ fn verdict(fields: Fields, verdict: Verdict) -> Fields {
         None => fields.put("outcome", "APPROVED").text("code", ""),
         Some((code, _)) => fields.put("outcome", "DECLINED").text("code", code.name()),
     }
+}
+
+/// Says how many velocity limits there are, if any.
+fn limited(limits: &[VelocityLimit]) -> String {
+    if limits.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", counted(limits.len() as u64, "velocity limit"))
+    }
+}
+
+fn limits(limits: &[VelocityLimit]) -> Value {
+    let one = |limit: &VelocityLimit| {
+        let pace = match limit.pace {
+            Pace::Rate => "RATE",
+            Pace::Window => "ROLLING_WINDOW",
+        };
+        let measure = match limit.measure {
+            Measure::Count => "COUNT",
+            Measure::Amount => "AMOUNT",
+        };
+        Fields::new()
+            .text("pace", pace)
+            .text("measure", measure)
+            .put("most", limit.most)
+            .put("per_ns", limit.per.ns())
+            .put("burst", limit.burst)
+            .put("each_payee", limit.each_payee)
+            .end()
+    };
+    limits.iter().map(one).collect()
 }
 
 fn quoted(reference: &str) -> String {
