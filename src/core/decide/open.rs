@@ -46,6 +46,9 @@ pub fn open_session<'a>(
         Err(before) => return Ok(Decided::Replay(before)),
     };
     let above = above(partition, command.parent)?;
+    if let Some(parent) = above.parent {
+        check_secret(parent, command.parent_proof)?;
+    }
     if let Err(hit) = partition.goes_on(above.at) {
         return Ok(declined(Scope::OpenSession, command.parent, hit.decline, keyed));
     }
@@ -54,10 +57,8 @@ pub fn open_session<'a>(
         let decline = Decline::new(DeclineCode::SessionEnded, command.parent.level(), Next::Nothing);
         return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
     }
-    if let Some(parent) = above.parent {
-        check_secret(parent, command.parent_proof)?;
-    }
     let bounds = bounds(command, &above, now)?;
+    let clauses = clauses(command, &above)?;
     let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
     if command.currency != above.currency {
         let decline = Decline::new(DeclineCode::CurrencyMismatch, command.parent.level(), Next::Nothing);
@@ -78,7 +79,7 @@ pub fn open_session<'a>(
         parent: above.parent.map(|parent| parent.id),
         mode: command.mode,
         bounds,
-        clauses: clauses(command, &above)?,
+        clauses,
         payees,
         principal: command.principal,
         method: command.method,
