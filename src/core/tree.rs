@@ -206,7 +206,9 @@ impl Partition {
     pub fn next_step(&self, id: SessionId, now: Time) -> Option<Step> {
         let session = self.session(id).ok()?;
         if session.has_ended(now) {
-            return self.step_of(session, now, false);
+            // What a cascade left waiting for a hold is still the cascade's, whoever goes on with it.
+            let cascading = self.sessions_above(session).any(|above| above.closing_at() != Time::ZERO);
+            return self.step_of(session, now, cascading);
         }
         self.lapsing(session, now).map(|lapsing| Step::Lapse(lapsing.session))
     }
