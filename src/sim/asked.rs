@@ -2,17 +2,17 @@
 //! Never: what it should have been; that is the model's.
 
 use tallystick_core::{
-    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, Refusal, SessionId, SettlementId, Span,
+    AccountId, Amount, Cap, Currency, DepositId, EnvelopeId, PayeeId, Refusal, SessionId, SettlementId, Span,
     Time, WriterId,
     account::{Account, Funding},
     command::{
-        CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, Reverse, SetCreditLimit,
+        Act, CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, Reverse, SetCreditLimit,
         TopUp, Withdraw,
     },
     deposit::DepositState,
     payee::Payee,
     record::{ExternalFacts, MethodFacts},
-    session::Mode,
+    session::{Clauses, Mode, SecretHash},
     settlement::Settlement,
     writer::Numbered,
 };
@@ -67,6 +67,11 @@ pub struct NewSession {
     pub evidence_hash: Option<[u8; 32]>,
     pub approved_at: Time,
     pub reference: String,
+    /// Zero for none.
+    pub approval_above: Amount,
+    pub secret: Option<SecretHash>,
+    /// What is presented of the parent's secret.
+    pub parent_proof: Option<SecretHash>,
 }
 
 /// Names a debit's intent.
@@ -78,11 +83,14 @@ pub enum Named {
     Number(Numbered),
 }
 
-/// Asks for a debit.
+/// Asks for a debit, or for a hold to be placed, captured or given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the fields of core's command")]
 pub struct NewDebit {
     pub session: SessionId,
+    pub act: Act,
+    /// What is presented of the session's secret.
+    pub proof: Option<SecretHash>,
     pub payee: PayeeId,
     pub amount: Amount,
     pub currency: Currency,
@@ -231,10 +239,16 @@ impl External {
 }
 
 impl NewSession {
+    /// Returns what few mandates say, with a threshold that may be inherited.
+    pub(crate) fn clauses(&self, approval_above: Amount) -> Clauses {
+        let approval_above = Cap::from_nanos_or_none(approval_above.nanos());
+        Clauses { secret: self.secret, approval_above, ..Clauses::default() }
+    }
+
     fn command(&self) -> OpenSession<'_> {
         OpenSession {
-            clauses: tallystick_core::session::Clauses::default(),
-            parent_proof: None,
+            clauses: self.clauses(self.approval_above),
+            parent_proof: self.parent_proof.as_ref(),
             parent: self.parent,
             mode: self.mode,
             key: &self.key,
@@ -257,10 +271,28 @@ impl NewSession {
 }
 
 impl NewDebit {
+    /// Says whether, approved, it takes money at once, as a debit does. A capture takes what was set aside.
+    pub fn is_debit(&self) -> bool {
+        self.act == Act::Debit
+    }
+
+    /// Says whether money is spent by it, if it is approved.
+    pub fn spends(&self) -> bool {
+        matches!(self.act, Act::Debit | Act::Capture { .. })
+    }
+
+    /// Returns what limits are tested against: a hold's tolerance counts.
+    pub fn whole(&self) -> u64 {
+        match self.act {
+            Act::Hold { tolerance, .. } => self.amount.nanos().saturating_add(tolerance.nanos()),
+            _ => self.amount.nanos(),
+        }
+    }
+
     fn command(&self) -> Debit<'_> {
         Debit {
-            act: tallystick_core::command::Act::Debit,
-            proof: None,
+            act: self.act,
+            proof: self.proof.as_ref(),
             session: self.session,
             payee: self.payee,
             amount: self.amount,

@@ -7,6 +7,7 @@
 
 mod debits;
 mod facts;
+mod holds;
 mod intents;
 mod limits;
 mod reads;

@@ -8,17 +8,21 @@ use crate::{
     wish::Drawing,
 };
 use tallystick_core::{
-    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Span, WriterId, id::Place,
-    session::Mode, writer::Numbered,
+    AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time, WriterId,
+    command::Act,
+    id::Place,
+    session::{Mode, SecretHash},
+    writer::Numbered,
 };
 
 /// Makes one; `None` when there is nothing to lie about yet.
 pub fn make(clients: &mut Clients, client: usize, drawing: Drawing<'_>) -> Option<Asked> {
-    match clients.rng.below(5) {
+    match clients.rng.below(6) {
         0 => other_content(clients, drawing),
         1 => out_of_order(clients, client, drawing),
         2 => unknown(clients, drawing),
         3 => malformed(clients, drawing),
+        4 => wrong_secret(clients, client, drawing),
         _ => repeated(clients, client),
     }
 }
@@ -54,6 +58,22 @@ fn out_of_order(clients: &mut Clients, client: usize, drawing: Drawing<'_>) -> O
     Some(Asked::Debit(NewDebit { named: Named::Number(at), ..new }))
 }
 
+/// Asks without the secret, or with another.
+fn wrong_secret(clients: &mut Clients, client: usize, drawing: Drawing<'_>) -> Option<Asked> {
+    let proof = if clients.rng.chance(1, 2) { None } else { Some(SecretHash([255; 32])) };
+    if clients.rng.chance(1, 4) {
+        let Asked::OpenSession(mut open) = crate::wish::Wish::Open.make(clients, client, drawing)?.asked
+        else {
+            return None;
+        };
+        open.parent_proof = proof;
+        return Some(Asked::OpenSession(open));
+    }
+    let new = clients.debit(drawing)?;
+    // A number that could be an honest writer's next is not used up by it: whoever has no secret is refused.
+    Some(Asked::Debit(NewDebit { proof, ..new }))
+}
+
 /// Names what was never given out.
 fn unknown(clients: &mut Clients, drawing: Drawing<'_>) -> Option<Asked> {
     let random = clients.rng.draw();
@@ -83,7 +103,12 @@ fn unknown(clients: &mut Clients, drawing: Drawing<'_>) -> Option<Asked> {
 /// Breaks a rule of a field.
 fn malformed(clients: &mut Clients, drawing: Drawing<'_>) -> Option<Asked> {
     let new = clients.debit(drawing)?;
-    Some(match clients.rng.below(6) {
+    Some(match clients.rng.below(8) {
+        6 => Asked::Debit(NewDebit { partial: true, act: Act::Void { hold: 1 }, ..new }),
+        7 => {
+            let tolerance = Amount::from_nanos(u64::MAX);
+            Asked::Debit(NewDebit { partial: false, act: Act::Hold { tolerance, until: Time::ZERO }, ..new })
+        }
         0 => Asked::Debit(NewDebit { amount: Amount::ZERO, ..new }),
         1 => Asked::Debit(NewDebit { amount: Amount::from_nanos(u64::MAX), ..new }),
         2 => Asked::Debit(NewDebit { named: Named::Key(Vec::new()), ..new }),
@@ -114,7 +139,12 @@ fn repeated(clients: &mut Clients, client: usize) -> Option<Asked> {
     // A number that is out may not have been decided: it is only repeated as it is.
     if clients.rng.chance(1, 2) {
         match &mut asked {
-            Asked::Debit(new) if matches!(new.named, Named::Key(_)) => new.partial = !new.partial,
+            Asked::Debit(new) if matches!(new.named, Named::Key(_)) => match &mut new.act {
+                Act::Debit => new.partial = !new.partial,
+                Act::Hold { tolerance, .. } => *tolerance = Amount::from_nanos(tolerance.nanos() / 2 + 1),
+                Act::Capture { last, .. } => *last = !*last,
+                Act::Void { hold } => new.act = Act::Capture { hold: *hold, last: true },
+            },
             Asked::Deposit { amount, .. } | Asked::Withdraw { amount, .. } | Asked::Repay { amount, .. } => {
                 *amount = Amount::from_nanos(amount.nanos().saturating_add(1));
             }

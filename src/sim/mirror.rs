@@ -4,7 +4,12 @@
 
 use crate::truth::Truth;
 use std::collections::BTreeMap;
-use tallystick_core::{PARTITIONS, Partition, Record, Stamp, Time, books::BOOKS, books::Book, verify};
+use tallystick_core::{
+    PARTITIONS, Partition, Record, SessionId, Stamp, Time,
+    books::{BOOKS, Book},
+    session::{Holds, Session},
+    verify,
+};
 use tallystick_journal::{Chain, GroupView, rows};
 
 /// Is the encoded rows of all partitions, by partition, table and slot.
@@ -128,6 +133,26 @@ impl Mirror {
     /// Returns how many lines wait in outboxes, arrived or not.
     pub fn outgoing(&self) -> usize {
         self.partitions.iter().map(|partition| partition.outgoing().count()).sum()
+    }
+
+    /// Returns the end of every open hold, and of which session.
+    pub fn open_holds(&self) -> Vec<(SessionId, Time)> {
+        let sessions = self.truth.open.keys().filter_map(|id| Some((*id, self.session(*id)?)));
+        let holds = sessions.flat_map(|(id, session)| {
+            let open = session.holds().into_iter().flat_map(Holds::open);
+            open.map(move |(_, hold)| (id, hold.until)).collect::<Vec<_>>()
+        });
+        holds.collect()
+    }
+
+    /// Returns the open sessions that take nothing new, and wait.
+    pub fn closing(&self) -> Vec<SessionId> {
+        let is_closing = |id: &SessionId| self.session(*id).is_some_and(|s| s.closing_at() != Time::ZERO);
+        self.truth.open.keys().copied().filter(is_closing).collect()
+    }
+
+    fn session(&self, id: SessionId) -> Option<&Session> {
+        self.partitions.get(usize::from(id.partition()))?.session(id).ok()
     }
 
     /// Returns each book of each currency over all partitions, and how many sessions are open.

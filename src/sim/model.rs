@@ -11,6 +11,7 @@
 
 mod closing;
 mod debits;
+mod holds;
 mod intents;
 mod ladder;
 mod money;
@@ -23,14 +24,15 @@ mod words;
 mod written;
 
 use crate::asked::{Asked, Heard, Named, Told};
+use holds::Guarded;
 use state::State;
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
     ops::RangeInclusive,
 };
-use tallystick_core::{Record, Refusal, Stamp, Time, writer::Numbered};
-use tallystick_engine::{Answer, Fault};
+use tallystick_core::{Record, Refusal, Stamp, Time, partition::SessionView, writer::Numbered};
+use tallystick_engine::{Answer, Fault, OpenAnswer, SessionShown};
 use tallystick_journal::codec;
 use written::{Off, Written};
 
@@ -75,8 +77,12 @@ struct Call {
 #[derive(Debug)]
 enum Expected {
     Exactly(Heard),
+    /// The same, with a session that has this.
+    Shown(Heard, Guarded),
     /// The same, but for its seq, which lies here.
     Within(Told, RangeInclusive<u64>),
+    /// A session that waits for a hold, at such a seq.
+    Waiting(Told, RangeInclusive<u64>, Guarded),
     /// What should have been written was not: only a fault of the storage says so.
     OnlyAFault(String),
 }
@@ -242,7 +248,21 @@ impl Model {
             Asked::Position { session, writer, epoch } => {
                 state.position((*session, *writer, *epoch), w)?.map(Told::Position)
             }
-            Asked::Settle { session, cascade } => state.settle(*session, *cascade, w)?.map(Told::Settle),
+            Asked::Settle { session, cascade } => {
+                let found = state.settle(*session, *cascade, w)?;
+                if let Ok(answer) = &found
+                    && answer.value.settlement().is_none()
+                {
+                    // Where nothing was written, it is the last of whatever the shard has.
+                    let (first, last) = match answer.seq {
+                        0 => (1, call.span.before),
+                        seq => (seq, seq),
+                    };
+                    let guarded = state.guarded(*session);
+                    return Ok(Expected::Waiting(Told::Settle(answer.clone()), first..=last, guarded));
+                }
+                found.map(Told::Settle)
+            }
             Asked::ShowAccount(id) => {
                 state.account(*id).map(Told::AccountShown).ok_or(Refusal::UnknownAccount)
             }
@@ -264,7 +284,12 @@ impl Model {
             Asked::Totals => Ok(Told::Totals(state.totals(call.span.before))),
             keyed => state.keyed(keyed, w)?,
         };
-        Ok(Expected::Exactly(found.map_err(Fault::Refused)))
+        let shown = found.as_ref().ok().and_then(view).map(|view| state.guarded(view.id));
+        let found = found.map_err(Fault::Refused);
+        Ok(match shown {
+            Some(guarded) => Expected::Shown(found, guarded),
+            None => Expected::Exactly(found),
+        })
     }
 
     /// Follows a record that no call wrote.
@@ -308,6 +333,26 @@ fn compare(no: CallNo, expected: &Expected, heard: &Heard) -> Result<(), Wrong> 
             }
             told(format!("predicted was\n  {should:?}"))
         }
+        (Expected::Shown(should, guarded), heard) => {
+            let shown = heard.as_ref().ok().and_then(view).map(|view| Guarded::of(view.guard.as_ref()));
+            if comparable(should.clone()) == comparable(heard.clone()) && shown.as_ref() == Some(guarded) {
+                return Ok(());
+            }
+            told(format!("predicted was\n  {should:?}\n  with {guarded:?}"))
+        }
+        (Expected::Waiting(Told::Settle(should), seqs, guarded), Ok(Told::Settle(heard))) => {
+            let shown = match &heard.value.session {
+                SessionShown::Open(view) => Guarded::of(view.guard.as_ref()),
+                SessionShown::Settled(_) => Guarded::default(),
+            };
+            let again = Answer { seq: should.seq, ..heard.clone() };
+            let [should, again] = [should.clone(), again].map(|one| comparable(Ok(Told::Settle(one))));
+            if should == again && seqs.contains(&heard.seq) && shown == *guarded {
+                return Ok(());
+            }
+            told(format!("predicted was, at {seqs:?}\n  {should:?}\n  with {guarded:?}"))
+        }
+        (Expected::Waiting(should, ..), _) => told(format!("predicted was\n  {should:?}")),
         (Expected::Within(should, seqs), Ok(heard)) if is_within(should, seqs, heard) => Ok(()),
         (Expected::Within(should, seqs), _) => told(format!("predicted was, at {seqs:?}\n  {should:?}")),
         (Expected::OnlyAFault(what), _) => told(format!("though {what}")),
@@ -338,7 +383,24 @@ fn is_within(should: &Told, seqs: &RangeInclusive<u64>, heard: &Told) -> bool {
     }
 }
 
-/// Takes away what is not compared: the words in which a refusal states its rule, of which the field is what counts.
+/// Returns the open session that an answer shows.
+fn view(told: &Told) -> Option<&SessionView> {
+    let shown = match told {
+        Told::SessionShown(shown) => shown,
+        Told::TopUp(answer) => &answer.value.session,
+        Told::Reverse(answer) => &answer.value.session,
+        Told::Settle(answer) => &answer.value.session,
+        Told::Open(Answer { value: OpenAnswer::Opened(view), .. }) => return Some(view),
+        _ => return None,
+    };
+    match shown {
+        SessionShown::Open(view) => Some(view),
+        SessionShown::Settled(_) => None,
+    }
+}
+
+/// Takes away what is not compared: the words in which a refusal states its rule, of which the field is what counts; and what
+/// is compared apart: what few sessions have.
 fn comparable(heard: Heard) -> Heard {
     let bare = |refusal: Refusal| match refusal {
         Refusal::Malformed { field, .. } => words::malformed(field),
@@ -354,6 +416,23 @@ fn comparable(heard: Heard) -> Heard {
             Ok(Told::Batch(results.into_iter().map(|one| one.map_err(bare)).collect()))
         }
         Err(Fault::Refused(refusal)) => Err(Fault::Refused(bare(refusal))),
+        Ok(mut told) => {
+            match &mut told {
+                Told::SessionShown(SessionShown::Open(view)) => view.guard = None,
+                Told::TopUp(answer) => unguard(&mut answer.value.session),
+                Told::Reverse(answer) => unguard(&mut answer.value.session),
+                Told::Settle(answer) => unguard(&mut answer.value.session),
+                Told::Open(Answer { value: OpenAnswer::Opened(view), .. }) => view.guard = None,
+                _ => {}
+            }
+            Ok(told)
+        }
         heard => heard,
+    }
+}
+
+fn unguard(shown: &mut SessionShown) {
+    if let SessionShown::Open(view) = shown {
+        view.guard = None;
     }
 }

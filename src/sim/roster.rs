@@ -5,7 +5,9 @@ use crate::asked::{Asked, Key, NewDebit, Told};
 use tallystick_core::{
     AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId, Time,
     account::{Account, Funding},
+    command::Act,
     partition::SessionView,
+    session::SecretHash,
 };
 use tallystick_engine::{OpenAnswer, SessionShown};
 
@@ -29,6 +31,7 @@ pub struct KnownSession {
     pub payees: Vec<PayeeId>,
     pub ends_at: Time,
     pub not_before: Time,
+    pub secret: Option<SecretHash>,
 }
 
 /// Is an approved debit as its client knows it.
@@ -41,6 +44,18 @@ pub struct KnownDebit {
     pub taken: Amount,
 }
 
+/// Is a hold as its client knows it, captures or not.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "named as in core")]
+pub struct KnownHold {
+    pub session: SessionId,
+    pub seq: u64,
+    pub payee: PayeeId,
+    pub whole: u64,
+    /// When it said until when it lasts.
+    pub until: Time,
+}
+
 /// Is what clients know.
 #[derive(Debug, Default)]
 #[expect(missing_docs, reason = "named by what they list")]
@@ -51,6 +66,7 @@ pub struct Roster {
     pub settled: Vec<SessionId>,
     pub deposits: Vec<DepositId>,
     pub debits: Vec<KnownDebit>,
+    pub holds: Vec<KnownHold>,
     pub keys: Vec<(SessionId, Key)>,
     pub settlements: Vec<SettlementId>,
 }
@@ -124,7 +140,9 @@ impl Roster {
         let payees = view.payees.iter().map(|(payee, _)| *payee).collect();
         let (ends_at, not_before) = (view.bounds.ends_at, view.bounds.not_before);
         let SessionView { id, account, currency, depth, .. } = *view;
-        self.sessions.push(KnownSession { id, account, currency, depth, payees, ends_at, not_before });
+        let secret = view.guard.as_ref().and_then(|guard| guard.secret);
+        let known = KnownSession { id, account, currency, depth, payees, ends_at, not_before, secret };
+        self.sessions.push(known);
     }
 
     fn shown(&mut self, shown: &SessionShown) {
@@ -135,6 +153,15 @@ impl Roster {
     }
 
     fn debit(&mut self, new: &NewDebit, seq: u64, taken: Amount) {
+        let (session, payee, whole) = (new.session, new.payee, new.whole());
+        if let Act::Hold { until, .. } = new.act
+            && !self.holds.iter().any(|known| known.seq == seq)
+        {
+            remember(&mut self.holds, KnownHold { session, seq, payee, whole, until });
+        }
+        if !new.spends() {
+            return;
+        }
         remember(&mut self.debits, KnownDebit { session: new.session, seq, payee: new.payee, taken });
     }
 
@@ -145,6 +172,11 @@ impl Roster {
             remember(&mut self.settled, id);
             remember(&mut self.settlements, id.settlement());
         }
+    }
+
+    /// Returns the secret of a session.
+    pub fn secret_of(&self, session: SessionId) -> Option<SecretHash> {
+        self.sessions.iter().find(|known| known.id == session).and_then(|known| known.secret)
     }
 
     /// Learns that a key was used.

@@ -15,7 +15,7 @@ use crate::{
 use std::sync::Arc;
 use tallystick_core::{
     AccountId, Amount, Currency, DeclineCode, DepositId, EnvelopeId, PayeeId, SessionId, Span, Time,
-    WriterId, account::Funding, partition::SessionView, session::Mode, settlement::Settlement,
+    WriterId, account::Funding, command::Act, partition::SessionView, session::Mode, settlement::Settlement,
     writer::Numbered,
 };
 use tallystick_engine::{DebitAnswer, OpenAnswer, SessionShown};
@@ -55,6 +55,9 @@ pub fn below(parent: EnvelopeId, key: &str, cap: u64) -> NewSession {
         evidence_hash: None,
         approved_at: Time::ZERO,
         reference: String::new(),
+        approval_above: Amount::ZERO,
+        secret: None,
+        parent_proof: None,
     }
 }
 
@@ -62,6 +65,8 @@ pub fn below(parent: EnvelopeId, key: &str, cap: u64) -> NewSession {
 pub fn by_key(session: SessionId, payee: PayeeId, amount: u64, key: &str) -> NewDebit {
     NewDebit {
         session,
+        act: Act::Debit,
+        proof: None,
         payee,
         amount: nanos(amount),
         currency: USD,
@@ -70,6 +75,21 @@ pub fn by_key(session: SessionId, payee: PayeeId, amount: u64, key: &str) -> New
         evidence: None,
         partial: false,
     }
+}
+
+/// Makes a hold of what is asked for. `until`: `Time::ZERO` until the session's end.
+pub fn held(new: NewDebit, tolerance: u64, until: Time) -> NewDebit {
+    NewDebit { act: Act::Hold { tolerance: nanos(tolerance), until }, ..new }
+}
+
+/// Makes a capture of what is asked for.
+pub fn captured(new: NewDebit, hold: u64, last: bool) -> NewDebit {
+    NewDebit { act: Act::Capture { hold, last }, ..new }
+}
+
+/// Asks for a hold to be given back.
+pub fn voided(new: NewDebit, hold: u64) -> NewDebit {
+    NewDebit { act: Act::Void { hold }, amount: Amount::ZERO, ..new }
 }
 
 /// Asks for a debit by number.
@@ -233,7 +253,53 @@ impl Script {
         let Told::Settle(answer) = self.asks(Asked::Settle { session, cascade }) else {
             panic!("no settlement")
         };
-        answer.value.settlement().cloned().unwrap()
+        let settlement = answer.value.settlement().cloned();
+        settlement.unwrap_or_else(|| panic!("it waits: {answer:?}"))
+    }
+
+    /// Asks for the settlement of a session that goes on waiting for a hold.
+    pub fn closing(&self, session: SessionId, cascade: bool) -> SessionView {
+        match self.asks(Asked::Settle { session, cascade }) {
+            Told::Settle(answer) => match answer.value.session {
+                SessionShown::Open(view) => *view,
+                SessionShown::Settled(settlement) => panic!("it is settled: {settlement:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The sweeper does all that is due, and the committer follows.
+    pub fn sweep(&self) {
+        self.world.sweep_all();
+        self.well();
+    }
+
+    /// Returns an instant from now on. *Units*: seconds.
+    pub fn after(&self, seconds: u64) -> Time {
+        Time::from_ns(self.world.clock.ns() + seconds * SECOND)
+    }
+
+    /// Lets time pass until so many nanoseconds before an instant.
+    pub fn pass_until(&self, at: Time, before_ns: u64) {
+        self.world.clock.set(at.ns() - before_ns);
+    }
+
+    /// Returns a session's settlement; `None` while it is open.
+    pub fn settled(&self, session: SessionId) -> Option<Settlement> {
+        match self.asks(Asked::ShowSession(session)) {
+            Told::SessionShown(SessionShown::Settled(settlement)) => Some(*settlement),
+            _ => None,
+        }
+    }
+
+    /// Asks, and the process dies while what was decided is appended: `kept` records of it are on the disk. It comes back with
+    /// so many shards.
+    pub fn dies_within(&self, asked: Asked, kept: u64, shards: usize) {
+        let before = self.world.decided();
+        let _ = self.tell(asked);
+        self.world.dies_after(before + kept);
+        assert!(self.world.started_with(shards), "the world does not come back");
+        self.well();
     }
 
     /// Shows an open session.

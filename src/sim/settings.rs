@@ -22,6 +22,9 @@ pub struct Features {
     pub partials: bool,
     pub top_ups: bool,
     pub lies: bool,
+    pub holds: bool,
+    pub secrets: bool,
+    pub thresholds: bool,
 }
 
 /// Says what goes wrong in a world.
@@ -89,6 +92,9 @@ impl Features {
             partials: on(),
             top_ups: on(),
             lies: on(),
+            holds: on(),
+            secrets: on(),
+            thresholds: on(),
         }
     }
 }
@@ -145,6 +151,9 @@ impl Features {
         partials: true,
         top_ups: true,
         lies: true,
+        holds: true,
+        secrets: true,
+        thresholds: true,
     };
 }
 

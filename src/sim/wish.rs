@@ -5,13 +5,17 @@ use crate::{
     asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession},
     client::{Clients, Intent},
     rng::Rng,
-    roster::{KnownAccount, KnownDebit, KnownSession},
+    roster::{KnownAccount, KnownDebit, KnownHold, KnownSession},
     settings::{Features, Settings},
     time::SECOND,
 };
 use tallystick_core::{
-    Amount, Currency, EnvelopeId, PayeeId, Span, Time, account::Funding, deposit::DepositState,
-    session::Mode, writer::Numbered,
+    Amount, Currency, EnvelopeId, PayeeId, Span, Time,
+    account::Funding,
+    command::Act,
+    deposit::DepositState,
+    session::{Mode, SecretHash},
+    writer::Numbered,
 };
 
 /// Names what a client may ask for.
@@ -255,6 +259,7 @@ impl Clients {
         }
         let below = settings.features.trees && self.rng.chance(2, 3);
         let above = if below { self.rng.pick(&self.roster.sessions).cloned() } else { None };
+        let parent_proof = above.as_ref().and_then(|above| above.secret);
         let (parent, currency, allowed) = match above {
             Some(KnownSession { id, currency, payees, .. }) => (EnvelopeId::Session(id), currency, payees),
             None => {
@@ -287,9 +292,18 @@ impl Clients {
             evidence_hash: None,
             approved_at: Time::ZERO,
             reference: String::new(),
+            approval_above: Amount::ZERO,
+            secret: None,
+            parent_proof,
         };
         if settings.features.clauses {
             self.narrow(&mut new, &allowed, (settings.amount_most, now_ns));
+        }
+        if settings.features.secrets && self.rng.chance(1, 3) {
+            new.secret = Some(SecretHash([u8::try_from(self.made % 250).unwrap_or(0); 32]));
+        }
+        if settings.features.thresholds && self.rng.chance(1, 4) {
+            new.approval_above = self.amount(settings.amount_most);
         }
         Some(Asked::OpenSession(Box::new(new)))
     }
@@ -369,16 +383,71 @@ impl Clients {
             1 => EUR,
             _ => known.currency,
         };
-        Some(NewDebit {
+        let amount = self.amount(drawing.settings.amount_most);
+        let mut new = NewDebit {
             session: known.id,
+            act: Act::Debit,
+            proof: known.secret,
             payee,
-            amount: self.amount(drawing.settings.amount_most),
+            amount,
             currency,
             named: Named::Key(key),
             reference: if self.rng.chance(1, 4) { "order".into() } else { String::new() },
             evidence: self.rng.chance(1, 8).then_some([7; 32]),
             partial: drawing.settings.features.partials && self.rng.chance(1, 5),
-        })
+        };
+        if drawing.settings.features.holds && self.rng.chance(1, 2) {
+            self.promise(&mut new, known.ends_at, drawing);
+        }
+        Some(new)
+    }
+
+    /// Makes a hold of a debit, or a capture or void of one that is known: mostly of its session, and within what it holds.
+    fn promise(&mut self, new: &mut NewDebit, ends_at: Time, drawing: Drawing<'_>) {
+        let near = self.roster.holds.iter().filter(|hold| hold.session == new.session);
+        let near: Vec<KnownHold> = near.cloned().collect();
+        let of = if self.rng.chance(1, 12) { &self.roster.holds } else { &near };
+        let known = self.rng.pick(of).cloned();
+        new.partial = false;
+        let Some(hold) = known.filter(|_| self.rng.chance(3, 5)) else {
+            let tolerance =
+                if self.rng.chance(1, 2) { self.amount(new.amount.nanos()) } else { Amount::ZERO };
+            new.act = Act::Hold { tolerance, until: self.until(ends_at, drawing) };
+            return;
+        };
+        // Now and then for another payee.
+        if self.rng.chance(11, 12) {
+            new.payee = hold.payee;
+        }
+        if hold.session != new.session && self.rng.chance(2, 3) {
+            (new.session, new.proof) = (hold.session, self.roster.secret_of(hold.session));
+        }
+        let hold_seq = if self.rng.chance(1, 40) { hold.seq + 1 } else { hold.seq };
+        if self.rng.chance(1, 4) {
+            (new.act, new.amount) = (Act::Void { hold: hold_seq }, Amount::ZERO);
+        } else {
+            new.act = Act::Capture { hold: hold_seq, last: self.rng.chance(1, 4) };
+            new.amount = match self.rng.below(8) {
+                0 => Amount::from_nanos(hold.whole),
+                1 => Amount::from_nanos(hold.whole.saturating_add(1)),
+                _ => self.amount(hold.whole),
+            };
+        }
+    }
+
+    /// Draws until when a hold lasts: mostly within its session's end, sometimes just beyond what may be.
+    fn until(&mut self, ends_at: Time, drawing: Drawing<'_>) -> Time {
+        let grace = 7 * 86_400 * SECOND;
+        let ns = match self.rng.below(12) {
+            0..=3 => return Time::ZERO,
+            4 => ends_at.ns(),
+            5 => ends_at.ns() + self.rng.below(drawing.settings.ttl_most_ns),
+            6 => ends_at.ns() + grace,
+            7 if self.rng.chance(1, 4) => ends_at.ns() + grace + 1,
+            8 if self.rng.chance(1, 4) => drawing.now_ns,
+            _ => drawing.now_ns + self.rng.between(1, drawing.settings.ttl_most_ns / 3),
+        };
+        Time::from_ns(ns)
     }
 
     /// Draws a debit by number; the number is taken.

@@ -6,7 +6,7 @@ use super::{
     is_approved, taken, wrong,
 };
 use crate::{asked::NewDebit, model::Wrong};
-use tallystick_core::{DeclineCode as Code, EnvelopeId, Level, Next, SessionId};
+use tallystick_core::{DeclineCode as Code, EnvelopeId, Level, Next, command::Act};
 use tallystick_engine::{DebitAnswer, DebitOutcome};
 
 impl Facts {
@@ -19,23 +19,26 @@ impl Facts {
             taken: answer.taken.nanos(),
             code: decline.map(|no| no.code),
             level: decline.map(|no| no.level),
+            fresh: (!answer.replayed).then_some((answer.at, answer.late)),
         };
         self.add(answer.seq, &heard)?;
         if !answer.replayed {
-            self.time_runs_on(ask.session, answer)?;
+            self.time_runs_on(ask, answer)?;
         }
-        Ok(())
+        self.hold_keeps(ask, answer.seq)?;
+        self.ended_by_somebody(ask, answer)
     }
 
     pub(super) fn outcome_heard(&mut self, ask: &NewDebit, outcome: &DebitOutcome) -> Result<(), Wrong> {
         self.decided(ask, outcome.seq, outcome.replayed)?;
         let taken = taken(ask, outcome);
-        if taken > ask.amount.nanos()
-            || (taken < ask.amount.nanos() && outcome.declined.is_none() && !ask.partial)
-        {
+        if outcome.declined.is_none() && !fits(ask, taken) {
             return wrong("I1", format!("{taken} was taken for {ask:?}"));
         }
-        self.add(outcome.seq, &HeardDebit { ask: ask.clone(), taken, code: outcome.declined, level: None })
+        let code = outcome.declined;
+        let heard = HeardDebit { ask: ask.clone(), taken, code, level: None, fresh: None };
+        self.add(outcome.seq, &heard)?;
+        self.hold_keeps(ask, outcome.seq)
     }
 
     /// Adds a debit to what was heard, or finds it said again.
@@ -50,6 +53,7 @@ impl Facts {
                     return wrong("I3", format!("the debit at {seq} was {before:?} and is {heard:?}"));
                 }
                 before.level = before.level.or(heard.level);
+                before.fresh = before.fresh.or(heard.fresh);
                 return Ok(());
             }
             None => drop(self.debits.insert(seq, heard.clone())),
@@ -59,12 +63,16 @@ impl Facts {
             *from = seq.min(*from);
         }
         self.nothing_after()?;
-        if heard.code.is_none() { self.limits_of(session) } else { Ok(()) }
+        if heard.code.is_some() {
+            return Ok(());
+        }
+        self.limits_of(session)?;
+        self.limits_then(session, seq)
     }
 
     /// Nothing is approved after a session ended, was settled, or a payee was blocked (I9, I10).
     pub(super) fn nothing_after(&self) -> Result<(), Wrong> {
-        for (seq, debit) in self.debits.iter().filter(|(_, debit)| debit.code.is_none()) {
+        for (seq, debit) in self.debits.iter().filter(|(_, debit)| debit.is_new()) {
             let ended = self.path(debit.ask.session).iter().filter_map(|id| self.ended.get(id)).min();
             if ended.is_some_and(|ended| seq > ended) {
                 return wrong("I9", format!("seq {seq} approves after {ended:?} said that it had ended"));
@@ -82,7 +90,8 @@ impl Facts {
     }
 
     /// Times within a partition never run back, and nothing is approved before a session begins or from its end on (I9).
-    fn time_runs_on(&mut self, session: SessionId, answer: &DebitAnswer) -> Result<(), Wrong> {
+    fn time_runs_on(&mut self, ask: &NewDebit, answer: &DebitAnswer) -> Result<(), Wrong> {
+        let session = ask.session;
         let times = self.times.entry(session.partition()).or_default();
         times.insert(answer.seq, answer.at);
         let before = times.range(..answer.seq).next_back();
@@ -90,7 +99,8 @@ impl Facts {
         if before.is_some_and(|(_, at)| *at > answer.at) || after.is_some_and(|(_, at)| *at < answer.at) {
             return wrong("I9", format!("time runs back at seq {}: {before:?}, {after:?}", answer.seq));
         }
-        let Some(seen) = self.sessions.get(&session).filter(|_| is_approved(answer)) else { return Ok(()) };
+        let is_new = is_approved(answer) && (ask.act.hold().is_none() || answer.late);
+        let Some(seen) = self.sessions.get(&session).filter(|_| is_new) else { return Ok(()) };
         let maybe = self.top_ups.iter().filter(|((id, _), _)| *id == session);
         let later = maybe.fold(0_u64, |sum, (_, maybe)| sum.saturating_add(maybe.longest_ns));
         if answer.at.ns() >= seen.ends_at.ns().saturating_add(later) || answer.at < seen.begins {
@@ -106,11 +116,8 @@ impl Facts {
             return told("another debit is answered");
         }
         let Some(decline) = answer.decline else {
-            let is_partial = answer.taken < ask.amount;
-            if answer.taken > ask.amount || answer.taken.is_zero() || (is_partial && !ask.partial) {
-                return told("another amount is taken");
-            }
-            return Ok(());
+            let takes = fits(ask, answer.taken.nanos()) && answer.act == ask.act;
+            return if takes { Ok(()) } else { told("another amount is taken") };
         };
         if !answer.taken.is_zero() {
             return told("it is declined and taken");
@@ -133,9 +140,12 @@ impl Facts {
         }
         let least = self.sessions.get(&ask.session).map_or(0, |seen| seen.debit_min);
         let useful = match decline.next {
+            Next::SmallerAmount(most) if decline.code == Code::AboveHold => {
+                !most.is_zero() && most < ask.amount && most <= answer.held
+            }
             Next::SmallerAmount(most) => {
                 !most.is_zero()
-                    && most < ask.amount
+                    && most.nanos() < ask.whole()
                     && most.nanos() >= least
                     && most <= answer.remaining
                     && answer.payee_remaining.is_none_or(|left| most <= left)
@@ -150,10 +160,21 @@ impl Facts {
             return told("what is offered is of no use");
         }
         let shows = match decline.code {
-            Code::PayeeCap => answer.payee_remaining.is_some_and(|left| left < ask.amount),
-            Code::Cap => answer.remaining < ask.amount || ask.partial || answer.payee_remaining.is_some(),
+            Code::PayeeCap => answer.payee_remaining.is_some_and(|left| left.nanos() < ask.whole()),
+            Code::Cap => {
+                answer.remaining.nanos() < ask.whole() || ask.partial || answer.payee_remaining.is_some()
+            }
             _ => true,
         };
         if shows { Ok(()) } else { told("the limit has room") }
+    }
+}
+
+/// Says whether what was taken is what was asked for: all of it, less where that would do, and of a void whatever was left.
+fn fits(ask: &NewDebit, taken: u64) -> bool {
+    match ask.act {
+        Act::Void { .. } => taken > 0,
+        Act::Debit if ask.partial => taken > 0 && taken <= ask.amount.nanos(),
+        Act::Debit | Act::Hold { .. } | Act::Capture { .. } => taken == ask.amount.nanos(),
     }
 }

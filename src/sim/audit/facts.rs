@@ -19,6 +19,21 @@ pub(super) struct HeardDebit {
     pub(super) taken: u64,
     pub(super) code: Option<DeclineCode>,
     pub(super) level: Option<Level>,
+    /// When it was decided, and whether it captured a hold that had ended: said once, of one debit at a time.
+    pub(super) fresh: Option<(Time, bool)>,
+}
+
+impl HeardDebit {
+    /// Says whether it was approved, and nothing but an open session could approve it.
+    pub(super) fn is_new(&self) -> bool {
+        let of_a_hold = self.ask.act.hold().is_some() && !self.fresh.is_some_and(|(_, late)| late);
+        self.code.is_none() && !of_a_hold
+    }
+
+    /// Says whether it was approved, and spends.
+    pub(super) fn is_spent(&self) -> bool {
+        self.code.is_none() && self.ask.spends()
+    }
 }
 
 /// Is a session as it was told.
@@ -70,6 +85,8 @@ pub(super) struct Facts {
     pub(super) claims: BTreeMap<super::intents::DebitIntent, Vec<(NewDebit, &'static str)>>,
     /// Decided for the first time, by somebody who heard it.
     pub(super) fresh: BTreeSet<u64>,
+    /// What was ever asked of a hold, done or not.
+    pub(super) of_holds: BTreeMap<u64, Vec<NewDebit>>,
     pub(super) epochs: BTreeMap<WriterId, u32>,
     pub(super) accounts: BTreeSet<AccountId>,
     pub(super) payees: BTreeSet<PayeeId>,
@@ -100,13 +117,20 @@ impl Facts {
     }
 
     fn may_debit(&mut self, ask: &NewDebit) {
+        if let Some(hold) = ask.act.hold() {
+            let asks = self.of_holds.entry(hold).or_default();
+            if !asks.contains(ask) {
+                asks.push(ask.clone());
+            }
+        }
         let intent = super::intents::debit_intent(ask);
         if self.debit_intents.contains_key(&intent) {
             return;
         }
-        // Of several under one name, the greatest is what may have been taken, by whomever.
-        let most = self.unheard.get(&intent).map_or(Amount::ZERO, |before| before.amount);
-        if ask.amount >= most {
+        // Of several under one name, the greatest is what may have been spent, by whomever.
+        let spent = |ask: &NewDebit| if ask.spends() { ask.amount } else { Amount::ZERO };
+        let most = self.unheard.get(&intent).map_or(Amount::ZERO, spent);
+        if spent(ask) >= most {
             self.unheard.insert(intent, ask.clone());
         }
     }
@@ -124,9 +148,13 @@ impl Facts {
             self.see(shown)?;
         }
         match (asked, told) {
-            (_, Told::Settle(answer)) => {
-                answer.value.settlement().map_or(Ok(()), |settlement| self.settled(settlement))
-            }
+            (_, Told::Settle(answer)) => match &answer.value.session {
+                SessionShown::Settled(settlement) => self.settled(settlement),
+                SessionShown::Open(view) => {
+                    self.see(&answer.value.session)?;
+                    self.waits(view, answer.seq)
+                }
+            },
             (_, Told::SettlementShown(settlement)) => self.settled(settlement),
             (Asked::TopUp { session, key, add, .. }, Told::TopUp(answer)) => {
                 let done = answer.value.decline.is_none();
@@ -203,6 +231,7 @@ impl Facts {
         if sum != u128::from(view.bounds.cap.nanos()) {
             return wrong("I1", format!("{} used {used:?} of {}", view.id, view.bounds.cap));
         }
+        Self::holds_add_up(view)?;
         self.limits_of(view.id)
     }
 
@@ -213,7 +242,8 @@ impl Facts {
 
     /// Returns the least that is left of a debit, whatever was taken back of it.
     pub(super) fn least(&self, seq: u64) -> u64 {
-        let taken = self.debits.get(&seq).map_or(0, |debit| debit.taken);
+        let spent = self.debits.get(&seq).filter(|debit| debit.ask.spends());
+        let taken = spent.map_or(0, |debit| debit.taken);
         let maybe = self.reversals.values().filter(|(seqs, _)| seqs.contains(&seq));
         let back: u128 = maybe.map(|(_, maybe)| u128::from(maybe.did.unwrap_or(maybe.most))).sum();
         taken.saturating_sub(u64::try_from(back).unwrap_or(u64::MAX))

@@ -5,7 +5,7 @@ use super::{
     facts::{Facts, SeenSession},
     wrong,
 };
-use crate::model::Wrong;
+use crate::{asked::NewDebit, model::Wrong};
 use tallystick_core::{Amount, PayeeId, SessionId};
 
 impl Facts {
@@ -48,7 +48,44 @@ impl Facts {
         Ok(())
     }
 
+    /// Tests the caps of a session and of all that is above it, with what was surely held when something was approved.
+    pub(super) fn limits_then(&self, id: SessionId, seq: u64) -> Result<(), Wrong> {
+        let Some(payee) = self.debits.get(&seq).map(|debit| debit.ask.payee) else { return Ok(()) };
+        let open = self.surely_open(id.partition(), seq);
+        if open.is_empty() {
+            return Ok(());
+        }
+        for id in self.path(id) {
+            let Some(seen) = self.sessions.get(&id) else { continue };
+            let used = |payee: Option<PayeeId>| {
+                let is_inside = |ask: &NewDebit| {
+                    payee.is_none_or(|payee| ask.payee == payee) && self.path(ask.session).contains(&id)
+                };
+                let spent = self.debits.range(..=seq).filter(|(_, debit)| is_inside(&debit.ask));
+                let spent: u128 = spent.map(|(seq, _)| u128::from(self.least(*seq))).sum();
+                let held = open.iter().filter(|(ask, _)| is_inside(ask));
+                spent + held.map(|(_, nanos)| u128::from(*nanos)).sum::<u128>()
+            };
+            let (all, cap) = (used(None), self.cap_at_most(id, seen));
+            if all > cap {
+                return wrong("I1", format!("{all} was spent and held in {id} at {seq}: its cap is {cap}"));
+            }
+            let own = seen.caps.get(&payee).copied();
+            let theirs = own.or(seen.default_cap.get().map(Amount::nanos));
+            if let Some(cap) = theirs.filter(|cap| used(Some(payee)) > u128::from(*cap)) {
+                return wrong("I1", format!("{payee} got and was promised more than {cap} in {id} at {seq}"));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn all_limits(&self) -> Result<(), Wrong> {
-        self.sessions.keys().try_for_each(|id| self.limits_at(*id))
+        self.sessions.keys().try_for_each(|id| self.limits_at(*id))?;
+        let held: std::collections::BTreeSet<SessionId> =
+            self.holds().map(|(_, hold)| hold.ask.session).collect();
+        let approved = self.debits.iter().filter(|(_, debit)| debit.is_new());
+        let mut near = approved
+            .filter(|(_, debit)| held.iter().any(|id| id.partition() == debit.ask.session.partition()));
+        near.try_for_each(|(seq, debit)| self.limits_then(debit.ask.session, *seq))
     }
 }

@@ -36,7 +36,7 @@ impl Facts {
         if let Some(session) = session_of(asked) {
             floor.settled = self.settlements.contains_key(&session);
             floor.exists = floor.settled || self.sessions.contains_key(&session);
-            let approved = self.debits.values().filter(|d| d.ask.session == session && d.code.is_none());
+            let approved = self.debits.values().filter(|d| d.ask.session == session && d.is_spent());
             floor.debits = approved.count() as u64;
         }
         match asked {

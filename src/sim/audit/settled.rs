@@ -25,13 +25,14 @@ impl Facts {
             return wrong("I5", format!("the lines do not add up: {settlement:?}"));
         }
         self.adds_up(session)?;
+        self.held_nothing(settlement)?;
         self.nothing_after()
     }
 
     /// A settlement has every debit that was heard of, and no more than may have been approved.
     fn adds_up(&self, session: SessionId) -> Result<(), Wrong> {
         let Some(settlement) = self.settlements.get(&session) else { return Ok(()) };
-        let debits = || self.debits.iter().filter(|(_, d)| d.ask.session == session && d.code.is_none());
+        let debits = || self.debits.iter().filter(|(_, d)| d.ask.session == session && d.is_spent());
         let lines: BTreeMap<PayeeId, _> = settlement.lines.iter().map(|line| (line.payee, line)).collect();
         for (seq, debit) in debits() {
             if !lines.contains_key(&debit.ask.payee) {
@@ -42,7 +43,7 @@ impl Facts {
             let own = || debits().filter(|(_, debit)| debit.ask.payee == line.payee);
             let least: u128 = own().map(|(seq, _)| u128::from(self.least(*seq))).sum();
             let heard: u128 = own().map(|(_, debit)| u128::from(debit.taken)).sum();
-            let maybe = self.unheard.values().filter(|ask| ask.session == session);
+            let maybe = self.unheard.values().filter(|ask| ask.session == session && ask.spends());
             let maybe: Vec<u64> = maybe.map(|ask| ask.amount.nanos()).collect();
             let most = heard + maybe.iter().map(|nanos| u128::from(*nanos)).sum::<u128>();
             let amount = u128::from(line.amount.nanos());

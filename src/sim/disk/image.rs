@@ -3,7 +3,7 @@
 
 use crate::rng::Rng;
 use std::{collections::BTreeMap, sync::Arc};
-use tallystick_journal::StorageFault;
+use tallystick_journal::{GroupView, StorageFault};
 
 /// Is a stored value with a check of its own, as the index on a real disk keeps one beside each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub enum Kept {
     Nothing,
     /// All of it.
     Whole,
+    /// Its first records, up to this one, as if the committer had come by a moment earlier: whoever decides under a lock
+    /// draws seqs among others who do, so that a group may end between any two records of one command.
+    Through(u64),
     /// None of it.
     Lost,
     /// Its beginning; whoever opens the disk cuts that off, since nobody was told of it.
@@ -105,13 +108,19 @@ impl Image {
         let mut left = self.clone();
         let kept = match left.appending.take() {
             None => Kept::Nothing,
-            Some((first_seq, group)) => match rng.below(3) {
+            Some((first_seq, group)) => match rng.below(4) {
                 0 => {
                     left.groups.insert(first_seq, group);
                     Kept::Whole
                 }
                 1 => Kept::Lost,
-                _ => Kept::Torn,
+                2 => Kept::Torn,
+                _ => {
+                    let last_seq =
+                        GroupView::parse(first_seq, &group).map_or(first_seq, |view| view.last_seq());
+                    left.appending = Some((first_seq, group));
+                    left.keep_through(rng.between(first_seq, last_seq))
+                }
             },
         };
         let unsynced = left.projected.unsynced.len() as u64;
@@ -119,6 +128,18 @@ impl Image {
         let lost = if rng.chance(1, 3) { unsynced } else { rng.between(0, unsynced) };
         left.projected.lose(usize::try_from(lost).unwrap_or(usize::MAX));
         (left, kept)
+    }
+
+    /// Keeps the group that is being appended up to a seq.
+    pub fn keep_through(&mut self, seq: u64) -> Kept {
+        let Some((first_seq, group)) = self.appending.take() else { return Kept::Nothing };
+        match GroupView::parse(first_seq, &group).and_then(|view| view.cut(seq)) {
+            Ok(cut) => {
+                self.groups.insert(first_seq, cut.into());
+                Kept::Through(seq)
+            }
+            Err(_) => Kept::Lost,
+        }
     }
 
     /// Forgets the projection.

@@ -3,7 +3,7 @@
 
 use super::{
     shown::{mode, nanos},
-    state::{Line, State},
+    state::{Line, Session, State},
     tree::Due,
     written::{Entry, Off, Written, other, same, wrong},
 };
@@ -25,7 +25,8 @@ enum Why {
 }
 
 impl State {
-    /// Predicts the answer to `Settle`.
+    /// Predicts the answer to `Settle`. Returns with it whether its seq is known: of a session that goes on waiting for a hold
+    /// it is the last of its shard.
     pub(super) fn settle(
         &mut self,
         id: SessionId,
@@ -41,31 +42,30 @@ impl State {
                 replayed: true,
             }));
         }
-        let mut cascaded = 0;
-        let has_children =
-            |state: &Self| state.sessions.get(&id).is_some_and(|row| state.open_children(&row.children) > 0);
-        if has_children(self) {
-            if !cascade {
-                return Ok(Err(Refusal::OpenChildren));
-            }
-            if !self.sessions.get(&id).is_some_and(|row| row.closing) {
-                let took = self.take(w, id.partition(), "the closing")?;
-                match took.record {
-                    Record::SessionClosing(SessionClosing { session }) if *session == id => self.close(id),
-                    record => return other("the closing", took.seq, record),
-                }
-            }
+        if self.open_children(&row.children) > 0 && !cascade {
+            return Ok(Err(Refusal::OpenChildren));
         }
-        while has_children(self) {
-            let took = self.take(w, id.partition(), "the settlement of a session below")?;
-            let Record::SessionSettled(settled) = took.record else {
-                return other("the settlement of a session below", took.seq, took.record);
-            };
-            if settled.session == id || !self.path(settled.session).iter().any(|(at, _)| *at == id) {
-                return wrong(format!("record {} settles a session that is not below {id}", took.seq));
+        let closes = !row.closing && self.is_busy(row);
+        let now = self.at(id.partition(), w.now);
+        let mut seq = 0;
+        if closes {
+            let took = self.take(w, id.partition(), "the closing")?;
+            match took.record {
+                Record::SessionClosing(SessionClosing { session }) if *session == id => self.close(id),
+                record => return other("the closing", took.seq, record),
             }
-            self.settled(took.seq, took.at, settled, Why::Due)?;
-            cascaded += 1;
+            seq = took.seq;
+        }
+        if let Some(row) = self.sessions.get_mut(&id) {
+            row.asked_to_close = true;
+        }
+        let (cascaded, last) = self.close_below(id, w)?;
+        seq = seq.max(last);
+        if self.sessions.get(&id).is_some_and(|row| self.is_busy(row)) {
+            self.only_waits(id, now, w)?;
+            self.deliveries(id.partition(), w)?;
+            let Some(session) = self.session(id, w.now) else { return wrong(format!("{id} is not there")) };
+            return Ok(Ok(Answer { value: SettleAnswer { session, cascaded }, seq, replayed: false }));
         }
         let took = self.take(w, id.partition(), "the settlement")?;
         match took.record {
@@ -82,6 +82,45 @@ impl State {
             value: SettleAnswer { session: SessionShown::Settled(Box::new(settlement)), cascaded },
             replayed: false,
         }))
+    }
+
+    /// Returns whether something is open in a session that keeps it from being settled, over or not.
+    fn is_busy(&self, row: &Session) -> bool {
+        self.open_children(&row.children) > 0 || self.has_holds(row)
+    }
+
+    /// Follows what a session's close does below it, and to its own holds that are over. Returns how many sessions were
+    /// settled, and the last seq.
+    fn close_below(&mut self, id: SessionId, w: &mut Written<'_>) -> Result<(u32, u64), Off> {
+        let (mut cascaded, mut last) = (0, 0);
+        while self.sessions.get(&id).is_some_and(|row| self.is_busy(row)) {
+            let Some((seq, stamp, record)) = w.peek() else { break };
+            let about = match record {
+                Record::HoldLapsed(lapsed) => lapsed.session,
+                Record::SessionClosing(closing) => closing.session,
+                Record::SessionSettled(settled) => settled.session,
+                _ => break,
+            };
+            if stamp.partition != id.partition() || !self.path(about).iter().any(|(at, _)| *at == id) {
+                return wrong(format!("record {seq} is about {about}, which is not below {id}"));
+            }
+            cascaded += u32::from(matches!(record, Record::SessionSettled(_)));
+            last = *seq;
+            let entry = w.next("what closes it")?;
+            self.carried(entry, Some(w.now))?;
+        }
+        Ok((cascaded, last))
+    }
+
+    /// Tests that what is left of a close waits for holds, and for nothing else.
+    fn only_waits(&self, id: SessionId, now: Time, w: &Written<'_>) -> Result<(), Off> {
+        let Some(row) = self.open(id) else { return Ok(()) };
+        let late = self.is_over(row, now);
+        if late || !self.waits(row, Due::Released(now)) || !row.closing {
+            let text = format!("{id} waits for no hold, or a hold in it is over: the rest of its close");
+            return if w.peek().is_none() { Err(Off::Short(text)) } else { wrong(text) };
+        }
+        row.children.iter().try_for_each(|child| self.only_waits(*child, now, w))
     }
 
     fn close(&mut self, id: SessionId) {
@@ -108,14 +147,15 @@ impl State {
         Ok(())
     }
 
-    /// Takes what releases expired sessions and carries their lines, as long as the next records do that.
+    /// Takes what releases holds that are over and expired sessions, and carries their lines, as long as the next records do that.
     /// Returns whether there was any.
     pub(super) fn released(&mut self, w: &mut Written<'_>) -> Result<bool, Off> {
         let mut any = false;
         while let Some((_, _, record)) = w.peek()
             && matches!(
                 record,
-                Record::SessionClosing(_)
+                Record::HoldLapsed(_)
+                    | Record::SessionClosing(_)
                     | Record::SessionSettled(_)
                     | Record::SettlementPosted(_)
                     | Record::OutboxDelivered(_)
@@ -128,8 +168,8 @@ impl State {
         Ok(any)
     }
 
-    /// Follows what may happen without being asked for: sessions that are due are closed and settled, their lines arrive,
-    /// and it is told that they have. `now` is what the clock said, if that is known.
+    /// Follows what may happen without being asked for: holds end, sessions that are due are closed and settled, their lines
+    /// arrive, and it is told that they have. `now` is what the clock said, if that is known.
     pub(super) fn carried(&mut self, (seq, stamp, record): &Entry<'_>, now: Option<Time>) -> Result<(), Off> {
         let seq = *seq;
         self.check_time(seq, stamp, now)?;
@@ -137,12 +177,15 @@ impl State {
             Record::SessionClosing(SessionClosing { session }) => {
                 let is_due = self.is_due(*session, stamp.at);
                 let row = self.open(*session).filter(|row| !row.closing);
-                let has_children = row.is_some_and(|row| self.open_children(&row.children) > 0);
-                if !is_due || !has_children || session.partition() != stamp.partition {
+                let is_busy = row.is_some_and(|row| self.is_busy(row));
+                if !is_due || !is_busy || session.partition() != stamp.partition {
                     return wrong(format!("record {seq} closes {session}, which is not due"));
                 }
                 self.close(*session);
                 Ok(())
+            }
+            Record::HoldLapsed(lapsed) if lapsed.session.partition() == stamp.partition => {
+                self.lapsed(seq, stamp.at, lapsed)
             }
             Record::SessionSettled(settled) if settled.session.partition() == stamp.partition => {
                 self.settled(seq, stamp.at, settled, Why::Due)
@@ -179,8 +222,8 @@ impl State {
         if below_due && why == Why::Due {
             reasons.push(Reason::Cascade);
         }
-        // A cascade that a crash cut short is finished by the sweeper, for the reason that it began with.
-        if own.closing || why == Why::Asked {
+        // What a crash cut short, or a hold kept waiting, is finished by the sweeper, for the reason that it began with.
+        if own.asked_to_close || why == Why::Asked {
             reasons.push(Reason::Closed);
         }
         reasons
@@ -193,6 +236,9 @@ impl State {
         };
         if self.open_children(&row.children) > 0 {
             return wrong(format!("record {seq} settles {id} before what is open below it"));
+        }
+        if self.has_holds(row) {
+            return wrong(format!("record {seq} settles {id}, which has open holds"));
         }
         let reasons = self.reasons(id, at, why);
         if !reasons.contains(&settled.reason) {

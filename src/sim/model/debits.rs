@@ -1,6 +1,7 @@
 //! Owns: debits, one at a time or in batches, new and repeated, and what is remembered of them. Never: the rungs.
 
 use super::{
+    holds::Ruling,
     ladder::No,
     shown::nanos,
     state::{Debit, State},
@@ -12,6 +13,7 @@ use crate::asked::{Named, NewDebit};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tallystick_core::{
     Amount, Decline, DeclineCode, Next, Record, Refusal, SessionId, Time, WriterId,
+    command::Act,
     record::{Debited, StoredIntent},
     writer::Numbered,
 };
@@ -44,7 +46,8 @@ impl State {
         ask: &NewDebit,
         w: &mut Written<'_>,
     ) -> Result<Result<DebitAnswer, Refusal>, Off> {
-        if let Err(refusal) = check_debit(ask).and_then(|()| self.check_open(ask.session)) {
+        let checked = check_debit(ask).and_then(|()| self.check_open(ask.session));
+        if let Err(refusal) = checked.and_then(|()| self.check_secret(ask.session, ask.proof)) {
             return Ok(Err(refusal));
         }
         let partition = ask.session.partition();
@@ -57,7 +60,7 @@ impl State {
         match self.recall_debit(ask) {
             Err(refusal) => Ok(Err(refusal)),
             Ok(Some(seq)) => Ok(Ok(self.replayed(ask, seq, at))),
-            Ok(None) => self.new_debit(ask, w).map(Ok),
+            Ok(None) => self.new_debit(ask, w),
         }
     }
 
@@ -121,20 +124,21 @@ impl State {
         let again = |decline: Decline| Decline { next: Next::NewKey, ..decline };
         let taken = before.map_or(0, |debit| debit.taken);
         let decline = before.and_then(|debit| debit.decline).map(again);
-        self.answer(ask, (seq, at), (taken, true), (decline, None))
+        let said = Said { taken, late: false, replayed: true };
+        self.answer(ask, (seq, at), said, (decline, None))
     }
 
     fn answer(
         &self,
         ask: &NewDebit,
         (seq, at): (u64, Time),
-        (taken, replayed): (u64, bool),
+        Said { taken, late, replayed }: Said,
         (decline, no): (Option<Decline>, Option<No>),
     ) -> DebitAnswer {
         let left = self.left_after(ask.session, ask.payee);
         DebitAnswer {
-            act: tallystick_core::command::Act::Debit,
-            late: false,
+            act: ask.act,
+            late,
             session: ask.session,
             seq,
             at,
@@ -145,20 +149,28 @@ impl State {
             remaining: left.remaining,
             is_final: left.is_final,
             payee_remaining: left.payee_remaining,
-            held: Amount::ZERO,
+            held: left.held,
             replayed,
         }
     }
 
     /// Predicts a debit that is decided anew, and follows its record. What has expired is released before it is declined for
     /// lack of room, or takes less than was asked.
-    fn new_debit(&mut self, ask: &NewDebit, w: &mut Written<'_>) -> Result<DebitAnswer, Off> {
+    fn new_debit(
+        &mut self,
+        ask: &NewDebit,
+        w: &mut Written<'_>,
+    ) -> Result<Result<DebitAnswer, Refusal>, Off> {
         let at = self.at(ask.session.partition(), w.now);
-        let mut ruling = self.rule(ask, at, Due::Held);
+        self.end_named_hold(ask, at, w)?;
+        let (mut ruling, late) = match self.rule_act(ask, at, Due::Held) {
+            Ok(Ruling { taken, late }) => (taken, late),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         if is_short(ask, &ruling) && self.released(w)? {
-            ruling = self.rule(ask, at, Due::Held);
+            ruling = self.rule_act(ask, at, Due::Held).map_or(ruling, |ruled| ruled.taken);
         }
-        let freed = self.rule(ask, at, Due::Released(at));
+        let freed = self.rule_act(ask, at, Due::Released(at)).map_or(ruling, |ruled| ruled.taken);
         let outcome = |ruling: &Result<u64, No>| match ruling {
             Ok(taken) => (*taken, None),
             Err(no) => (0, Some((no.decline.code, no.decline.level, no.limit_of))),
@@ -182,9 +194,9 @@ impl State {
         };
         let notice = self.notices.get(&(ask.session.partition(), ask.payee));
         let should = Debited {
-            act: tallystick_core::command::Act::Debit,
-            asked_until: Time::ZERO,
-            late: false,
+            act: self.effective(ask),
+            asked_until: if let Act::Hold { until, .. } = ask.act { until } else { Time::ZERO },
+            late,
             session: ask.session,
             payee: notice.map_or(u32::MAX, |notice| notice.slot),
             amount: ask.amount,
@@ -201,16 +213,39 @@ impl State {
         if let Some(untrue) = untrue {
             return wrong(format!("record {}: {untrue}", took.seq));
         }
-        self.add_debit(ask, took.seq, taken, no);
+        self.add_debit(ask, (took.seq, took.at), (taken, late), no);
         match self.overspent(ask.session) {
             Some(where_) if taken > 0 => wrong(format!("record {}: {where_}", took.seq)),
-            _ => Ok(self.answer(ask, (took.seq, took.at), (taken, false), (no.map(|no| no.decline), no))),
+            _ => {
+                let said = Said { taken, late, replayed: false };
+                Ok(Ok(self.answer(ask, (took.seq, took.at), said, (no.map(|no| no.decline), no))))
+            }
         }
     }
 
-    fn add_debit(&mut self, ask: &NewDebit, seq: u64, taken: u64, no: Option<No>) {
-        let decline = no.map(|no| no.decline);
-        self.debits.insert(seq, Debit { asked: ask.clone(), seq, decline, taken, back: Vec::new() });
+    fn add_debit(
+        &mut self,
+        ask: &NewDebit,
+        (seq, at): (u64, Time),
+        (taken, late): (u64, bool),
+        no: Option<No>,
+    ) {
+        let until = if let Act::Hold { until, .. } = self.effective(ask) { until } else { Time::ZERO };
+        let debit = Debit {
+            asked: ask.clone(),
+            seq,
+            decline: no.map(|no| no.decline),
+            taken,
+            back: Vec::new(),
+            at,
+            until,
+            captures: Vec::new(),
+            ended: None,
+        };
+        self.debits.insert(seq, debit);
+        if no.is_none() {
+            self.change_holds(ask, seq, (taken, late));
+        }
         if let Some(row) = self.sessions.get_mut(&ask.session) {
             row.debits.push(seq);
             if let Named::Number(at) = &ask.named {
@@ -296,15 +331,24 @@ impl State {
     }
 }
 
+/// Is what is said of a debit, now or again.
+#[derive(Clone, Copy)]
+struct Said {
+    taken: u64,
+    late: bool,
+    replayed: bool,
+}
+
 fn is_short(ask: &NewDebit, ruling: &Result<u64, No>) -> bool {
     match ruling {
         Ok(taken) => *taken < ask.amount.nanos(),
-        Err(no) => no.decline.code == DeclineCode::Cap,
+        Err(no) => matches!(no.decline.code, DeclineCode::Cap | DeclineCode::PayeeCap),
     }
 }
 
 fn outcome(answer: &DebitAnswer) -> DebitOutcome {
-    let is_partial = answer.decline.is_none() && answer.taken < answer.amount;
+    // What a void gave back is told where what was taken in part is.
+    let is_partial = answer.decline.is_none() && answer.taken != answer.amount;
     DebitOutcome {
         seq: answer.seq,
         declined: answer.decline.map(|decline| decline.code),

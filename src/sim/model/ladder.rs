@@ -10,7 +10,7 @@ use super::{
 };
 use crate::asked::NewDebit;
 use tallystick_core::{
-    Amount, Currency, Decline, DeclineCode as Code, EnvelopeId, Level, Next, SessionId, Time,
+    Amount, Currency, Decline, DeclineCode as Code, EnvelopeId, Level, Next, SessionId, Time, command::Act,
     payee::PayeeStatus,
 };
 
@@ -43,8 +43,10 @@ pub(super) fn is_final(session: &Session, left: u64) -> bool {
 
 impl State {
     /// Says how much a debit takes, or why it takes nothing.
+    ///
+    /// A hold climbs with its tolerance.
     pub(super) fn rule(&self, ask: &NewDebit, now: Time, due: Due) -> Result<u64, No> {
-        let (id, asked) = (ask.session, ask.amount.nanos());
+        let (id, asked) = (ask.session, ask.whole());
         let own = EnvelopeId::Session(id);
         let Some(session) = self.sessions.get(&id) else {
             return Err(no(Code::SessionEnded, Level::Session, Next::Nothing, own));
@@ -71,12 +73,16 @@ impl State {
             return Err(no(code, level, next, own));
         }
         let wanted = self.within_payee_caps(ask, session, due)?;
-        self.within_caps(ask, session, wanted, due)
+        let taken = self.within_caps(ask, session, wanted, due)?;
+        if session.approval > 0 && taken > session.approval {
+            return Err(no(Code::ApprovalRequired, Level::Session, Next::AskApproval, own));
+        }
+        Ok(taken)
     }
 
     fn within_payee_caps(&self, ask: &NewDebit, session: &Session, due: Due) -> Result<u64, No> {
-        let asked = ask.amount.nanos();
-        let lefts = self.payee_lefts(ask.session, ask.payee);
+        let asked = ask.whole();
+        let lefts = self.payee_lefts(ask.session, ask.payee, due);
         let Some((_, short)) = lefts.iter().find(|(left, _)| *left < asked) else { return Ok(asked) };
         let least = lefts.iter().map(|(left, _)| *left).min().unwrap_or(0);
         if ask.partial && !is_final(session, least) {
@@ -113,23 +119,25 @@ impl State {
     /// Offers the greatest amount that would pass every rung, if there is one.
     fn smaller(&self, ask: &NewDebit, due: Due) -> Next {
         let Some(session) = self.sessions.get(&ask.session) else { return Next::Nothing };
-        let max = if session.max > 0 { session.max } else { u64::MAX };
-        let payee = self.payee_left(ask.session, ask.payee).unwrap_or(u64::MAX);
-        let most = self.room(EnvelopeId::Session(ask.session), due).min(payee).min(max);
+        let or_none = |most: u64| if most > 0 { most } else { u64::MAX };
+        let payee = self.payee_left(ask.session, ask.payee, due).unwrap_or(u64::MAX);
+        let room = self.room(EnvelopeId::Session(ask.session), due).min(payee);
+        let most = room.min(or_none(session.max)).min(or_none(session.approval));
         if is_final(session, most) { Next::Nothing } else { Next::SmallerAmount(amount(most)) }
     }
 
     /// Says what is untrue of what a decline offers.
     pub(super) fn untrue_offer(&self, ask: &NewDebit, decline: &Decline, now: Time) -> Option<String> {
         let with = |nanos: u64, at: Time| {
-            let ask = NewDebit { amount: amount(nanos), partial: false, ..ask.clone() };
+            let ask = NewDebit { amount: amount(nanos), act: Act::Debit, partial: false, ..ask.clone() };
             self.rule(&ask, at, Due::Held)
         };
         match decline.next {
+            Next::SmallerAmount(_) if decline.code == Code::AboveHold => None,
             Next::SmallerAmount(most) => {
                 let fits = with(most.nanos(), now) == Ok(most.nanos());
                 let more = with(most.nanos() + 1, now);
-                let is_greatest = most >= ask.amount || more.is_err();
+                let is_greatest = most.nanos() >= ask.whole() || more.is_err();
                 (!fits || !is_greatest).then(|| format!("{most} is offered, which is not the most that fits"))
             }
             Next::WaitUntil(at) => {

@@ -24,6 +24,7 @@ struct Narrowed {
     ends: Time,
     min: u64,
     max: u64,
+    approval: u64,
     allowed: Option<BTreeSet<PayeeId>>,
 }
 
@@ -49,6 +50,9 @@ impl State {
             Ok(above) => above,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let Some(Err(refusal)) = above.parent.map(|parent| self.check_secret(parent, new.parent_proof)) {
+            return Ok(Err(refusal));
+        }
         let at = self.at(partition, w.now);
         if above.parent.is_some_and(|parent| self.has_ended(parent, at)) {
             let ended = no(Code::SessionEnded, Level::Session, Next::Nothing, new.parent);
@@ -115,7 +119,12 @@ impl State {
         if max > 0 && max < min {
             return Err(malformed("debit_min_nanos"));
         }
-        Ok(Narrowed { begins, ends, min, max, allowed: None })
+        let (approval, parents) = (new.approval_above.nanos(), parent.map_or(0, |parent| parent.approval));
+        if parents > 0 && approval > parents {
+            return Err(malformed("approval_above_nanos"));
+        }
+        let approval = if approval == 0 { parents } else { approval };
+        Ok(Narrowed { begins, ends, min, max, approval, allowed: None })
     }
 
     /// No session ends after its parent, or later than the margin before its account's authority can no longer be used.
@@ -239,16 +248,20 @@ impl State {
             default_cap: new.default_payee_cap.nanos(),
             min: narrowed.min,
             max: narrowed.max,
+            approval: narrowed.approval,
+            secret: new.secret,
             asked: Box::new(new.clone()),
             opened_at: took.at,
             closing: false,
+            asked_to_close: false,
             settled: None,
             debits: Vec::new(),
+            holds: Vec::new(),
             children: Vec::new(),
             epochs: BTreeMap::new(),
         };
         let should = SessionOpened {
-            clauses: tallystick_core::session::Clauses::default(),
+            clauses: new.clauses(Amount::from_nanos(row.approval)),
             id,
             account: above.account,
             parent: above.parent,

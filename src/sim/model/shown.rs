@@ -32,6 +32,7 @@ pub(super) struct Left {
     pub(super) remaining: Amount,
     pub(super) is_final: bool,
     pub(super) payee_remaining: Option<Amount>,
+    pub(super) held: Amount,
 }
 
 impl State {
@@ -47,7 +48,7 @@ impl State {
         let reference = row.reference.as_str().into();
         let open_children = u32::try_from(self.open_children(&row.children)).unwrap_or(u32::MAX);
         Some(Account {
-            held_below: Total::ZERO,
+            held_below: total(below.held),
             id,
             currency: row.currency,
             funding: row.funding,
@@ -137,11 +138,11 @@ impl State {
             bounds: bounds(row),
             spent: nanos(self.spent_on(row)),
             spent_below: nanos(below.spent),
-            held: Amount::ZERO,
+            held: nanos(self.held_on(row, Due::Held) + below.held),
             reserved_by_children: nanos(below.aside),
             open_children: u32::try_from(self.open_children(&row.children)).unwrap_or(u32::MAX),
             remaining: nanos(self.left_of_session(row, Due::Held)),
-            debit_count: debits().filter(|debit| debit.decline.is_none()).count() as u64,
+            debit_count: self.approved(row).count() as u64,
             opened_at: row.opened_at,
             payees: self.parts(id, row),
             about: About {
@@ -160,14 +161,21 @@ impl State {
     fn parts(&self, id: SessionId, row: &Session) -> Vec<(PayeeId, PayeePart)> {
         let listed = row.allowed.iter().flatten().chain(row.caps.keys()).copied();
         let capped = |payee: &PayeeId| Self::payee_cap(row, *payee).is_some();
-        let paid_in = |session: &Session| self.paid_on(session);
-        let mut payees: BTreeSet<PayeeId> = listed.chain(paid_in(row)).collect();
-        payees.extend(self.below(row).into_iter().flat_map(paid_in).filter(capped));
+        // What was promised keeps a place for its payee.
+        let placed = |session: &Session| session.holds.clone();
+        let named = |seq: u64| self.debits.get(&seq).map(|hold| hold.asked.payee);
+        let met_in = |session: &Session| {
+            self.paid_on(session).into_iter().chain(placed(session).into_iter().filter_map(named))
+        };
+        let mut payees: BTreeSet<PayeeId> = listed.chain(met_in(row)).collect();
+        payees.extend(self.below(row).into_iter().flat_map(met_in).filter(capped));
         let part = |payee: PayeeId| {
             let slot = self.notices.get(&(id.partition(), payee))?.slot;
             let own = self.got_on(row, payee);
             let cap = Self::payee_cap(row, payee).map_or(Cap::NONE, |cap| Cap::of(Amount::from_nanos(cap)));
-            let below = if cap.is_none() { 0 } else { self.got(row, payee) - own };
+            // What is promised below counts in the caps above as if it were spent; what is promised here is told by the holds.
+            let inside = || self.got(row, payee, Due::Held) - self.held_for(row, payee, Due::Held);
+            let below = if cap.is_none() { 0 } else { inside() - own };
             let debit_count = self.debits_to(row, payee);
             let part =
                 PayeePart { payee: slot, spent: nanos(own), spent_below: nanos(below), debit_count, cap };
@@ -180,7 +188,7 @@ impl State {
 
     fn approved<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Debit> {
         let debits = session.debits.iter().filter_map(|seq| self.debits.get(seq));
-        debits.filter(|debit| debit.decline.is_none())
+        debits.filter(|debit| debit.decline.is_none() && debit.asked.spends())
     }
 
     fn paid_on(&self, session: &Session) -> Vec<PayeeId> {
@@ -212,8 +220,12 @@ impl State {
     pub(super) fn left_after(&self, id: SessionId, payee: PayeeId) -> Left {
         let remaining = self.room(EnvelopeId::Session(id), Due::Held);
         let is_final = self.sessions.get(&id).is_none_or(|session| is_final(session, remaining));
-        let payee_remaining = self.payee_left(id, payee).map(Amount::from_nanos);
-        Left { remaining: Amount::from_nanos(remaining), is_final, payee_remaining }
+        let payee_remaining = self.payee_left(id, payee, Due::Held).map(Amount::from_nanos);
+        let held = self
+            .sessions
+            .get(&id)
+            .map_or(0, |row| self.held_on(row, Due::Held) + self.taken(&row.children, Due::Held).held);
+        Left { remaining: Amount::from_nanos(remaining), is_final, payee_remaining, held: nanos(held) }
     }
 
     /// Returns what is said of a debit that was decided before.
@@ -245,6 +257,7 @@ impl State {
                 // What a shared session below has spent or set aside comes out of this one's, too.
                 add(row.currency, Book::Reserved, left);
             }
+            add(row.currency, Book::Held, self.held_on(row, Due::Held).cast_signed());
             add(row.currency, Book::Unsettled, self.spent_on(row).cast_signed());
         }
         for line in &self.lines {

@@ -9,6 +9,7 @@ use tallystick_core::{
     deposit::DepositState,
     hash::KeyHash,
     payee::PayeeStatus,
+    session::{HoldEnd, SecretHash},
     settlement::{Outgoing, Settlement},
 };
 
@@ -71,12 +72,19 @@ pub(super) struct Session {
     pub(super) min: u64,
     /// Zero for none.
     pub(super) max: u64,
+    /// Debits above it need somebody's approval; zero for none.
+    pub(super) approval: u64,
+    pub(super) secret: Option<SecretHash>,
     pub(super) asked: Box<NewSession>,
     pub(super) opened_at: Time,
     pub(super) closing: bool,
+    /// Somebody asked for the settlement of this very one.
+    pub(super) asked_to_close: bool,
     pub(super) settled: Option<Settlement>,
     /// The seqs of all debits decided on it, declined ones too.
     pub(super) debits: Vec<u64>,
+    /// Those of them that are approved holds.
+    pub(super) holds: Vec<u64>,
     /// Every session that ever stood straight under it.
     pub(super) children: Vec<SessionId>,
     /// The newest epoch of each writer that it has seen.
@@ -91,6 +99,13 @@ pub(super) struct Debit {
     pub(super) taken: u64,
     /// What was taken back of it, once each.
     pub(super) back: Vec<u64>,
+    pub(super) at: Time,
+    /// Of a hold: no capture from here on.
+    pub(super) until: Time,
+    /// Of a hold: what was captured of it, once each.
+    pub(super) captures: Vec<u64>,
+    /// Of a hold that is not open any more.
+    pub(super) ended: Option<HoldEnd>,
 }
 
 impl Debit {
@@ -98,7 +113,11 @@ impl Debit {
         self.back.iter().sum()
     }
 
+    /// Returns what is spent by it. What a hold sets aside is not.
     pub(super) fn net(&self) -> u128 {
+        if !self.asked.spends() {
+            return 0;
+        }
         u128::from(self.taken) - u128::from(self.reversed())
     }
 }

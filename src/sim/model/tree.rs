@@ -17,6 +17,8 @@ pub(super) enum Due {
 pub(super) struct Taken {
     pub(super) aside: u128,
     pub(super) spent: u128,
+    /// By holds of shared sessions.
+    pub(super) held: u128,
 }
 
 const MOST: u128 = Amount::MAX.nanos() as u128;
@@ -53,10 +55,11 @@ impl State {
         self.spent_on(session) + below.map(|child| self.spent_in(child)).sum::<u128>()
     }
 
-    /// Returns what a payee got out of a session and everything that ever stood under it.
-    pub(super) fn got(&self, session: &Session, payee: PayeeId) -> u128 {
+    /// Returns what a payee got, and was promised, out of a session and everything that ever stood under it.
+    pub(super) fn got(&self, session: &Session, payee: PayeeId, due: Due) -> u128 {
         let below = session.children.iter().filter_map(|child| self.sessions.get(child));
-        self.got_on(session, payee) + below.map(|child| self.got(child, payee)).sum::<u128>()
+        let own = self.got_on(session, payee) + self.held_for(session, payee, due);
+        own + below.map(|child| self.got(child, payee, due)).sum::<u128>()
     }
 
     pub(super) fn got_on(&self, session: &Session, payee: PayeeId) -> u128 {
@@ -70,13 +73,15 @@ impl State {
         let mut taken = Taken::default();
         for id in children {
             let Some(child) = self.sessions.get(id) else { continue };
-            let released = matches!(due, Due::Released(now) if self.has_ended(*id, now));
+            let released =
+                matches!(due, Due::Released(now) if self.has_ended(*id, now) && !self.waits(child, due));
             if child.settled.is_some() || released {
                 taken.spent += self.spent_in(child);
             } else if child.shared {
                 let below = self.taken(&child.children, due);
                 taken.aside += below.aside;
                 taken.spent += below.spent + self.spent_on(child);
+                taken.held += below.held + self.held_on(child, due);
             } else {
                 taken.aside += u128::from(child.cap);
             }
@@ -87,7 +92,8 @@ impl State {
     /// Returns what is left of a session's own cap.
     pub(super) fn left_of_session(&self, session: &Session, due: Due) -> u128 {
         let below = self.taken(&session.children, due);
-        u128::from(session.cap).saturating_sub(self.spent_on(session) + below.spent + below.aside)
+        let held = self.held_on(session, due) + below.held;
+        u128::from(session.cap).saturating_sub(self.spent_on(session) + below.spent + below.aside + held)
     }
 
     pub(super) fn deposits_of(&self, account: AccountId, state: DepositState) -> u128 {
@@ -103,7 +109,7 @@ impl State {
         let came = self.deposits_of(id, DepositState::Available)
             + u128::from(account.limit)
             + sum(&account.repayments);
-        let went = sum(&account.withdrawals) + below.aside + below.spent;
+        let went = sum(&account.withdrawals) + below.aside + below.spent + below.held;
         came.cast_signed() - went.cast_signed()
     }
 
@@ -152,27 +158,29 @@ impl State {
     }
 
     /// Returns what each cap for a payee on the way up still leaves it, the nearest first.
-    pub(super) fn payee_lefts(&self, id: SessionId, payee: PayeeId) -> Vec<(u64, SessionId)> {
+    pub(super) fn payee_lefts(&self, id: SessionId, payee: PayeeId, due: Due) -> Vec<(u64, SessionId)> {
         let left = |(id, session): (SessionId, &Session)| {
-            let left = u128::from(Self::payee_cap(session, payee)?).saturating_sub(self.got(session, payee));
+            let got = self.got(session, payee, due);
+            let left = u128::from(Self::payee_cap(session, payee)?).saturating_sub(got);
             Some((u64::try_from(left).unwrap_or(u64::MAX), id))
         };
         self.path(id).into_iter().filter_map(left).collect()
     }
 
     /// Returns what a payee can still get out of a session; `None` without a cap.
-    pub(super) fn payee_left(&self, id: SessionId, payee: PayeeId) -> Option<u64> {
-        self.payee_lefts(id, payee).into_iter().map(|(left, _)| left).min()
+    pub(super) fn payee_left(&self, id: SessionId, payee: PayeeId, due: Due) -> Option<u64> {
+        self.payee_lefts(id, payee, due).into_iter().map(|(left, _)| left).min()
     }
 
     /// Says where an envelope was overspent (I1), of a session and all above it. An account may be in deficit.
     pub(super) fn overspent(&self, id: SessionId) -> Option<String> {
         self.path(id).into_iter().find_map(|(id, session)| {
             let below = self.taken(&session.children, Due::Held);
-            let used = self.spent_on(session) + below.aside + below.spent;
+            let held = self.held_on(session, Due::Held) + below.held;
+            let used = self.spent_on(session) + below.aside + below.spent + held;
             let over = session.caps.keys().find(|payee| {
                 let cap = Self::payee_cap(session, **payee).unwrap_or(u64::MAX);
-                self.got(session, **payee) > u128::from(cap)
+                self.got(session, **payee, Due::Held) > u128::from(cap)
             });
             if used > u128::from(session.cap) {
                 Some(format!("{id} used {used} of its cap {}", session.cap))

@@ -2,7 +2,7 @@
 
 use crate::asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession};
 use std::collections::BTreeSet;
-use tallystick_core::{Amount, EnvelopeId, Refusal, Span, Time, account::Funding};
+use tallystick_core::{Amount, EnvelopeId, Refusal, Span, Time, account::Funding, command::Act};
 
 const MOST_NANOS: u64 = (1 << 63) - 1;
 const DAY_NS: u64 = 86_400_000_000_000;
@@ -114,6 +114,7 @@ fn check_session(new: &NewSession) -> Result<(), Refusal> {
     optional(new.default_payee_cap, "default_payee_cap_nanos")?;
     optional(new.debit_min, "debit_min_nanos")?;
     optional(new.debit_max, "debit_max_nanos")?;
+    optional(new.approval_above, "approval_above_nanos")?;
     rule(new.debit_max.is_zero() || new.debit_max >= new.debit_min, "debit_max_nanos")?;
     rule(new.principal.len() <= 255, "authority.principal")?;
     rule(new.method.len() <= 64, "authority.method")?;
@@ -121,7 +122,15 @@ fn check_session(new: &NewSession) -> Result<(), Refusal> {
 }
 
 pub(super) fn check_debit(new: &NewDebit) -> Result<(), Refusal> {
-    amount(new.amount, "amount_nanos")?;
+    rule(new.act == Act::Debit || !new.partial, "accept_partial")?;
+    match new.act {
+        Act::Void { .. } => rule(new.amount.is_zero(), "amount_nanos")?,
+        Act::Debit | Act::Capture { .. } => amount(new.amount, "amount_nanos")?,
+        Act::Hold { .. } => {
+            amount(new.amount, "amount_nanos")?;
+            rule(new.whole() <= MOST_NANOS, "tolerance_nanos")?;
+        }
+    }
     match &new.named {
         Named::Key(k) => key(k)?,
         Named::Number(at) => {
@@ -185,6 +194,8 @@ fn session_differs(a: &NewSession, b: &NewSession) -> Option<&'static str> {
         (authority(a) == authority(b), "authority"),
         (a.reference == b.reference, "reference"),
         (a.mode == b.mode, "mode"),
+        (a.approval_above == b.approval_above, "approval_above_nanos"),
+        (a.secret == b.secret, "secret_hash"),
     ])
 }
 
@@ -195,7 +206,27 @@ pub(crate) fn debit_differs(a: &NewDebit, b: &NewDebit) -> Option<&'static str> 
         (a.payee == b.payee, "payee_id"),
         (a.currency == b.currency, "currency"),
         (a.reference == b.reference, "reference"),
-        (a.evidence == b.evidence, "evidence_hash"),
+        (act_number(a.act) == act_number(b.act), "act"),
         (a.partial == b.partial, "accept_partial"),
+        // What only holds, captures and voids say is told apart together with the evidence.
+        (a.act == b.act && a.evidence == b.evidence, terms(a.act)),
     ])
+}
+
+fn act_number(act: Act) -> u8 {
+    match act {
+        Act::Debit => 0,
+        Act::Hold { .. } => 1,
+        Act::Capture { .. } => 2,
+        Act::Void { .. } => 3,
+    }
+}
+
+fn terms(act: Act) -> &'static str {
+    match act {
+        Act::Debit => "evidence_hash",
+        Act::Hold { .. } => "tolerance_nanos, capture_until or evidence_hash",
+        Act::Capture { .. } => "hold_id, last or evidence_hash",
+        Act::Void { .. } => "hold_id or evidence_hash",
+    }
 }

@@ -5,6 +5,7 @@ use tallystick_core::{
     AccountId, Amount, Currency, Decline, DeclineCode, EnvelopeId, Level, Next, PayeeId, Refusal, SessionId,
     Time,
     books::BOOKS,
+    command::Act,
     id::Place,
     settlement::{Line, Reason, Settlement},
 };
@@ -25,6 +26,8 @@ fn nanos(nanos: u64) -> Amount {
 fn debit(key: &str, amount: u64) -> NewDebit {
     NewDebit {
         session: SESSION,
+        act: Act::Debit,
+        proof: None,
         payee: PAYEE,
         amount: nanos(amount),
         currency: Currency::UNSTATED,
@@ -37,7 +40,7 @@ fn debit(key: &str, amount: u64) -> NewDebit {
 
 fn approved(ask: &NewDebit, seq: u64) -> DebitAnswer {
     DebitAnswer {
-        act: tallystick_core::command::Act::Debit,
+        act: ask.act,
         late: false,
         session: SESSION,
         seq,

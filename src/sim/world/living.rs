@@ -3,6 +3,7 @@
 
 use super::World;
 use crate::{asked::Asked, client::Intent, settings::Faults};
+use tallystick_core::Time;
 
 /// Bounds the second phase: what has not ended by then never will. *Units*: steps.
 const CALM_MOST: u64 = 60_000;
@@ -111,8 +112,44 @@ impl World {
             if !self.end_calls() {
                 return;
             }
+            self.let_holds_end();
         }
         self.look_back();
+    }
+
+    /// What waits for a hold settles by itself once the last one has ended, and not before.
+    fn let_holds_end(&self) {
+        let mut ends: Vec<Time> = self.st().mirror.open_holds().into_iter().map(|(_, until)| until).collect();
+        ends.sort_unstable();
+        for until in ends {
+            for at in [until.ns().saturating_sub(1), until.ns()] {
+                self.clock.set(self.clock.ns().max(at));
+                let early = self.sweep_all();
+                if self.is_over() {
+                    return;
+                }
+                let waiting = self.st().mirror.open_holds();
+                let now = self.clock.ns();
+                let late: Vec<_> = waiting.iter().filter(|(_, until)| until.ns() <= now).collect();
+                self.must(late.is_empty(), || format!("holds are over, and held: {late:?}; swept {early}"));
+            }
+        }
+        let closing = self.st().mirror.closing();
+        self.must(closing.is_empty(), || format!("the last hold has ended, and these wait: {closing:?}"));
+    }
+
+    /// Sweeps until nothing is due, and commits. Returns how much was.
+    pub(crate) fn sweep_all(&self) -> usize {
+        let mut all = 0;
+        while let Some(stepped) = self.stepped() {
+            let swept = stepped.engine().sweep(4);
+            all += swept;
+            if swept == 0 || !self.settle_down() {
+                break;
+            }
+        }
+        self.settle_down();
+        all
     }
 
     /// Lets clients ask until each has its answer. Returns whether they did.

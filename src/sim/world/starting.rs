@@ -148,6 +148,22 @@ impl World {
         state.is_dead = true;
     }
 
+    /// Returns the last seq that was drawn.
+    pub(crate) fn decided(&self) -> u64 {
+        self.stepped().map_or(0, |stepped| super::last_seq(stepped.engine()))
+    }
+
+    /// The process dies while all that was decided is appended; the disk has it up to a seq.
+    pub(crate) fn dies_after(&self, seq: u64) {
+        {
+            self.st().disk.lose_power_after(0, false);
+        }
+        self.commit();
+        let kept = self.st().disk.image().keep_through(seq);
+        self.tell(format_args!("what is on the disk: {kept:?}"));
+        self.bury();
+    }
+
     /// The process will die at some write to come.
     pub(super) fn doom(&self) {
         let mut state = self.st();
@@ -188,8 +204,11 @@ impl World {
             let mut state = self.st();
             let State { settings, rng, clients, .. } = &mut *state;
             let known = rng.pick(&clients.roster.sessions);
-            let edges = known.map(|known| [known.ends_at.ns(), known.not_before.ns()]);
-            let edge = edges.and_then(|edges| rng.pick(&edges).copied()).filter(|edge| *edge > now);
+            let mut edges =
+                known.map_or_else(Vec::new, |known| vec![known.ends_at.ns(), known.not_before.ns()]);
+            edges.extend(clients.roster.holds.iter().map(|hold| hold.until.ns()));
+            edges.retain(|edge| *edge > now);
+            let edge = rng.pick(&edges).copied();
             match (rng.below(4), edge) {
                 // To the very moment, or to the one before it.
                 (0, Some(edge)) => edge - now,

@@ -1,9 +1,14 @@
 //! Draws calls: of every kind, mostly sensible, often repeated, sometimes changed or malformed.
 
 use super::{Dice, SECOND};
+use std::collections::BTreeMap;
 use tallystick_core::{
     AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time, WriterId,
-    account::Funding, deposit::DepositState, session::Mode, writer::Numbered,
+    account::Funding,
+    command::Act,
+    deposit::DepositState,
+    session::{Mode, SecretHash},
+    writer::Numbered,
 };
 use tallystick_engine::{Fault, Known as KnownDebit, OpenAnswer, SessionShown};
 use tallystick_sim::asked::{Asked, External, Heard, Named, NewAccount, NewDebit, NewSession, Told};
@@ -20,6 +25,8 @@ pub(crate) struct Known {
     deposits: Vec<DepositId>,
     writers: Vec<(WriterId, u32)>,
     debits: Vec<(SessionId, u64, PayeeId, Amount)>,
+    holds: Vec<(SessionId, u64, PayeeId, u64)>,
+    secrets: BTreeMap<SessionId, SecretHash>,
     numbers: Vec<(SessionId, WriterId, u64)>,
     asked: Vec<Asked>,
     /// How many keys there are: few make conflicts.
@@ -41,6 +48,8 @@ impl Known {
             deposits: Vec::new(),
             writers: Vec::new(),
             debits: Vec::new(),
+            holds: Vec::new(),
+            secrets: BTreeMap::new(),
             numbers: Vec::new(),
             asked: Vec::new(),
             keys: [20, 200, 2_000][usize::try_from(dice.below(3)).unwrap()],
@@ -144,8 +153,8 @@ impl Known {
                 let amount = if dice.one_in(3) { Amount::ZERO } else { money };
                 Asked::Reverse { session, key, debit_seq, payee, taken, amount }
             }
-            41..=64 => Asked::Debit(self.debit(dice)),
-            65..=72 => Asked::Batch((0..dice.below(9)).map(|_| self.debit(dice)).collect()),
+            41..=64 => Asked::Debit(self.debit(dice, now)),
+            65..=72 => Asked::Batch((0..dice.below(9)).map(|_| self.debit(dice, now)).collect()),
             73..=75 => {
                 let id = dice.of(&self.writers).map(|(id, _)| *id);
                 Asked::OpenWriter(if dice.one_in(2) { None } else { id })
@@ -237,6 +246,46 @@ impl Known {
             evidence_hash: dice.one_in(3).then_some([7; 32]),
             approved_at: Time::from_ns(dice.below(2)),
             reference: "r".repeat(usize::try_from(dice.below(3)).unwrap()),
+            approval_above: small(dice),
+            secret: dice.one_in(4).then(|| SecretHash([u8::try_from(dice.below(3)).unwrap(); 32])),
+            parent_proof: self.proof(parent, dice),
+        }
+    }
+
+    /// Draws what is presented of a session's secret: mostly what it is.
+    fn proof(&self, of: EnvelopeId, dice: &mut Dice) -> Option<SecretHash> {
+        let EnvelopeId::Session(id) = of else { return None };
+        match dice.below(12) {
+            0 => None,
+            1 => Some(SecretHash([u8::try_from(dice.below(3)).unwrap(); 32])),
+            _ => self.secrets.get(&id).copied(),
+        }
+    }
+
+    /// Makes a hold of a debit, or a capture or void of one.
+    fn act(&self, new: &mut NewDebit, dice: &mut Dice, now: Time) {
+        let near: Vec<_> = self.holds.iter().filter(|(session, ..)| *session == new.session).collect();
+        let known = dice.of(&near).copied().copied();
+        new.partial = new.partial && dice.one_in(8);
+        let Some((_, seq, payee, whole)) = known.filter(|_| dice.below(5) > 1) else {
+            let tolerance = if dice.one_in(2) { self.amount(dice) } else { Amount::ZERO };
+            let until = match dice.below(8) {
+                0..=1 => Time::ZERO,
+                2 => now,
+                3 => Time::from_ns(now.ns() + 8 * 86_400 * SECOND),
+                _ => Time::from_ns(now.ns() + 1 + dice.below(self.life) * SECOND),
+            };
+            new.act = Act::Hold { tolerance, until };
+            return;
+        };
+        new.payee = if dice.one_in(12) { new.payee } else { payee };
+        let hold = if dice.one_in(20) { seq + 1 } else { seq };
+        if dice.one_in(4) {
+            new.act = Act::Void { hold };
+            new.amount = if dice.one_in(12) { new.amount } else { Amount::ZERO };
+        } else {
+            new.act = Act::Capture { hold, last: dice.one_in(4) };
+            new.amount = if dice.one_in(5) { new.amount } else { amount(1 + dice.below(whole)) };
         }
     }
 
@@ -250,7 +299,7 @@ impl Known {
         (id, off)
     }
 
-    fn debit(&mut self, dice: &mut Dice) -> NewDebit {
+    fn debit(&mut self, dice: &mut Dice, now: Time) -> NewDebit {
         let session = self.session(dice);
         let named = if dice.one_in(2) {
             Named::Key(self.key(dice))
@@ -268,8 +317,10 @@ impl Known {
             let acked_through = if dice.one_in(5) { dice.below(number + 1) } else { 0 };
             Named::Number(Numbered { writer, epoch, number, acked_through })
         };
-        NewDebit {
+        let mut new = NewDebit {
             session,
+            act: Act::Debit,
+            proof: self.proof(EnvelopeId::Session(session), dice),
             payee: self.payee(dice),
             amount: self.amount(dice),
             currency: CURRENCIES[[0, 0, 1, 2, 2, 2][usize::try_from(dice.below(6)).unwrap()]],
@@ -277,7 +328,11 @@ impl Known {
             reference: "r".repeat(usize::try_from(dice.below(3)).unwrap()),
             evidence: dice.one_in(4).then_some([3; 32]),
             partial: dice.one_in(3),
+        };
+        if dice.one_in(2) {
+            self.act(&mut new, dice, now);
         }
+        new
     }
 
     /// Repeats a call, as it was or with one field changed.
@@ -296,7 +351,7 @@ impl Known {
             | Asked::Reverse { amount, .. }
             | Asked::SetCreditLimit { limit: amount, .. }
             | Asked::TopUp { add: amount, .. } => *amount = money,
-            Asked::OpenSession(new) => match dice.below(12) {
+            Asked::OpenSession(new) => match dice.below(14) {
                 0 => new.currency = CURRENCIES[1],
                 1 => new.cap = money,
                 2 => new.ttl = Span::from_ns(new.ttl.ns() + 1),
@@ -307,15 +362,23 @@ impl Known {
                 7 => new.debit_min = amount(1),
                 8 => new.debit_max = money,
                 9 => new.principal.push('x'),
+                12 => new.approval_above = money.min(Amount::MAX),
+                13 => new.secret = Some(SecretHash([9; 32])),
                 10 => new.reference.push('x'),
                 _ => new.mode = if new.mode == Mode::Shared { Mode::Reserved } else { Mode::Shared },
             },
-            Asked::Debit(new) => match dice.below(6) {
+            Asked::Debit(new) => match dice.below(8) {
                 0 => new.amount = money,
                 1 => new.payee = self.payee(dice),
                 2 => new.currency = CURRENCIES[2],
                 3 => new.reference.push('x'),
                 4 => new.evidence = Some([4; 32]),
+                6 => new.act = Act::Hold { tolerance: money, until: Time::ZERO },
+                7 => match &mut new.act {
+                    Act::Hold { until, .. } => *until = Time::from_ns(until.ns() + 1),
+                    Act::Capture { last, .. } => *last = !*last,
+                    Act::Debit | Act::Void { .. } => new.act = Act::Capture { hold: 2, last: true },
+                },
                 _ => new.partial = !new.partial,
             },
             _ => {}
@@ -342,6 +405,9 @@ impl Known {
                     && !self.sessions.contains(&view.id)
                 {
                     self.sessions.push(view.id);
+                    if let Some(secret) = view.guard.as_ref().and_then(|guard| guard.secret) {
+                        self.secrets.insert(view.id, secret);
+                    }
                 }
             }
             (
@@ -359,6 +425,12 @@ impl Known {
                 self.writers.push((*id, *epoch));
             }
             (Asked::Debit(ask), Ok(Told::Debit(answer))) if answer.decline.is_none() => {
+                if matches!(ask.act, Act::Hold { .. }) {
+                    self.holds.push((ask.session, answer.seq, ask.payee, ask.whole()));
+                }
+                if !ask.spends() {
+                    return;
+                }
                 self.debits.push((ask.session, answer.seq, ask.payee, answer.taken));
             }
             _ => {}
@@ -383,6 +455,10 @@ pub(crate) fn outcome(asked: &Asked, heard: &Heard) -> String {
         Ok(Told::Debit(answer)) => match (answer.replayed, answer.decline) {
             (true, _) => "replayed".into(),
             (_, Some(decline)) => format!("{:?}, {:.6}", decline.code, format!("{:?}", decline.next)),
+            (_, None) if answer.late => "captured late".into(),
+            (_, None) if !matches!(answer.act, Act::Debit) => {
+                format!("{:.6} approved", format!("{:?}", answer.act))
+            }
             (_, None) if answer.taken < answer.amount => "partial".into(),
             _ => "approved".into(),
         },
@@ -396,7 +472,7 @@ pub(crate) fn outcome(asked: &Asked, heard: &Heard) -> String {
         Ok(Told::Settle(answer)) => {
             format!(
                 "{:?}, replayed: {}, below: {}",
-                answer.value.settlement().unwrap().reason,
+                answer.value.settlement().map(|settlement| settlement.reason),
                 answer.replayed,
                 answer.value.cascaded
             )

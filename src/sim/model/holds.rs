@@ -1,0 +1,270 @@
+//! Owns: holds: placed, captured, given back, over; what they set aside, and who may do what with a session's secret.
+//! Never: a counter; what a hold still holds is what was promised less what was captured, summed anew.
+
+use super::{
+    ladder::{No, no},
+    state::{Debit, Session, State},
+    tree::Due,
+    words::malformed,
+    written::{Off, Written, same, wrong},
+};
+use crate::asked::NewDebit;
+use tallystick_core::{
+    Amount, Currency, DeclineCode as Code, EnvelopeId, Level, Next, PayeeId, Refusal, SessionId, Span, Time,
+    command::Act,
+    record::HoldLapsed,
+    session::{Guard, Hold, HoldEnd, SecretHash},
+};
+
+/// Captures may come so long after a session's end.
+const GRACE: Span = Span::from_days(7);
+
+/// Is what an act comes to.
+pub(super) struct Ruling {
+    pub(super) taken: Result<u64, No>,
+    /// It captures a hold that has ended: a debit like any other.
+    pub(super) late: bool,
+}
+
+/// Is what a session is shown to have that few have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Guarded {
+    secret: Option<SecretHash>,
+    approval_above: u64,
+    carry: bool,
+    open: Vec<(u64, Hold)>,
+    ended: Vec<(u64, HoldEnd, Hold)>,
+}
+
+impl Guarded {
+    /// Reads what was shown.
+    pub(super) fn of(guard: Option<&Guard>) -> Self {
+        guard.map_or_else(Self::default, |guard| Self {
+            secret: guard.secret,
+            approval_above: guard.approval_above.nanos_or_zero(),
+            carry: guard.carry,
+            open: guard.holds.open().map(|(seq, hold)| (seq, *hold)).collect(),
+            ended: guard.holds.ended().map(|(seq, end, hold)| (seq, end, *hold)).collect(),
+        })
+    }
+}
+
+impl Debit {
+    /// Returns whether it is a hold that is open; by `Due::Released`, one whose time is over is not.
+    fn is_open(&self, due: Due) -> bool {
+        self.ended.is_none() && !matches!(due, Due::Released(now) if now >= self.until)
+    }
+
+    /// Returns what of a hold was not captured.
+    pub(super) fn uncaptured(&self) -> u64 {
+        self.asked.whole() - self.captures.iter().sum::<u64>()
+    }
+}
+
+impl State {
+    fn holds<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Debit> {
+        session.holds.iter().filter_map(|seq| self.debits.get(seq))
+    }
+
+    /// Returns what a session's own holds set aside.
+    pub(super) fn held_on(&self, session: &Session, due: Due) -> u128 {
+        let open = self.holds(session).filter(|hold| hold.is_open(due));
+        open.map(|hold| u128::from(hold.uncaptured())).sum()
+    }
+
+    /// Returns what a session's own holds promise a payee.
+    pub(super) fn held_for(&self, session: &Session, payee: PayeeId, due: Due) -> u128 {
+        let open = self.holds(session).filter(|hold| hold.asked.payee == payee && hold.is_open(due));
+        open.map(|hold| u128::from(hold.uncaptured())).sum()
+    }
+
+    /// Returns whether a session has open holds of its own, over or not.
+    pub(super) fn has_holds(&self, session: &Session) -> bool {
+        self.holds(session).any(|hold| hold.ended.is_none())
+    }
+
+    /// Returns whether a session has holds of its own whose time is over, and nobody has said so.
+    pub(super) fn is_over(&self, session: &Session, now: Time) -> bool {
+        self.holds(session).any(|hold| hold.ended.is_none() && hold.until <= now)
+    }
+
+    /// Returns whether a hold is open in a session or in anything open below it: it cannot settle before that ends.
+    pub(super) fn waits(&self, session: &Session, due: Due) -> bool {
+        let below = || session.children.iter().filter_map(|id| self.open(*id));
+        self.holds(session).any(|hold| hold.is_open(due)) || below().any(|child| self.waits(child, due))
+    }
+
+    /// Refuses whoever does not know a session's secret.
+    pub(super) fn check_secret(&self, id: SessionId, proof: Option<SecretHash>) -> Result<(), Refusal> {
+        let secret = self.sessions.get(&id).and_then(|row| row.secret);
+        if secret.is_some() && proof != secret { Err(Refusal::SecretWrong) } else { Ok(()) }
+    }
+
+    /// Says what is done: a hold that does not say until when lasts until its session's end.
+    pub(super) fn effective(&self, ask: &NewDebit) -> Act {
+        match ask.act {
+            Act::Hold { tolerance, until: Time::ZERO } => {
+                let until = self.sessions.get(&ask.session).map_or(Time::ZERO, |row| row.ends);
+                Act::Hold { tolerance, until }
+            }
+            act => act,
+        }
+    }
+
+    /// Decides a debit, a hold, a capture or a void. *Errors*: what it names is not there, or cannot be.
+    pub(super) fn rule_act(&self, ask: &NewDebit, now: Time, due: Due) -> Result<Ruling, Refusal> {
+        let ruled = |taken| Ok(Ruling { taken, late: false });
+        match ask.act {
+            Act::Debit => ruled(self.rule(ask, now, due)),
+            Act::Hold { until, .. } => {
+                self.check_until(ask, until, now)?;
+                ruled(self.rule(ask, now, due).map(|_| ask.amount.nanos()))
+            }
+            Act::Capture { hold, .. } => {
+                let hold = self.named(ask, hold)?;
+                match hold.ended {
+                    Some(HoldEnd::Expired) => Ok(Ruling { taken: self.rule(ask, now, due), late: true }),
+                    Some(HoldEnd::Done | HoldEnd::Voided) => ruled(Err(of_hold(ask, Code::HoldEnded))),
+                    None => ruled(self.within_hold(ask, hold)),
+                }
+            }
+            Act::Void { hold } => {
+                let hold = self.named(ask, hold)?;
+                let open = hold.ended.is_none();
+                ruled(if open { Ok(hold.uncaptured()) } else { Err(of_hold(ask, Code::HoldEnded)) })
+            }
+        }
+    }
+
+    /// A hold ends after now, within the grace after its session's end, and while the account's authority can be used.
+    fn check_until(&self, ask: &NewDebit, until: Time, now: Time) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(&ask.session) else { return Ok(()) };
+        if until == Time::ZERO {
+            return Ok(());
+        }
+        let account = self.accounts.get(&session.account);
+        let usable = account.and_then(|account| account.external.as_ref()).map(|e| e.usable_until);
+        let latest = Time::from_ns(session.ends.ns().saturating_add(GRACE.ns()));
+        let holds = until > now && until <= latest && usable.is_none_or(|usable| until <= usable);
+        if holds { Ok(()) } else { Err(malformed("capture_until")) }
+    }
+
+    /// Finds the hold that is named; it must be the payee's.
+    fn named(&self, ask: &NewDebit, seq: u64) -> Result<&Debit, Refusal> {
+        let row = self.sessions.get(&ask.session).filter(|row| row.holds.contains(&seq));
+        let hold = row.and_then(|_| self.debits.get(&seq)).ok_or(Refusal::UnknownHold)?;
+        if hold.asked.payee == ask.payee { Ok(hold) } else { Err(malformed("payee_id")) }
+    }
+
+    /// A capture meets its hold's own tests alone.
+    fn within_hold(&self, ask: &NewDebit, hold: &Debit) -> Result<u64, No> {
+        let currency = self.sessions.get(&ask.session).map(|row| row.currency);
+        if ask.currency != Currency::UNSTATED && Some(ask.currency) != currency {
+            return Err(of_hold(ask, Code::CurrencyMismatch));
+        }
+        let left = hold.uncaptured();
+        if ask.amount.nanos() > left {
+            let next = Next::SmallerAmount(Amount::from_nanos(left));
+            return Err(no(Code::AboveHold, Level::Session, next, EnvelopeId::Session(ask.session)));
+        }
+        Ok(ask.amount.nanos())
+    }
+
+    /// A hold whose time is over is given back before anybody is told what became of a capture of it, or of its void.
+    pub(super) fn end_named_hold(
+        &mut self,
+        ask: &NewDebit,
+        at: Time,
+        w: &mut Written<'_>,
+    ) -> Result<(), Off> {
+        let is_over = |state: &Self| {
+            let named = ask.act.hold().filter(|seq| {
+                let row = state.sessions.get(&ask.session);
+                row.is_some_and(|row| row.holds.contains(seq))
+            });
+            let hold = named.and_then(|seq| state.debits.get(&seq));
+            hold.is_some_and(|hold| hold.ended.is_none() && hold.until <= at)
+        };
+        if is_over(self) {
+            self.released(w)?;
+            if is_over(self) {
+                return Err(Off::Short(format!("the end of a hold that was over before {ask:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows what an approved hold, capture or void does.
+    pub(super) fn change_holds(&mut self, ask: &NewDebit, seq: u64, (taken, late): (u64, bool)) {
+        match ask.act {
+            Act::Hold { .. } => {
+                if let Some(row) = self.sessions.get_mut(&ask.session) {
+                    row.holds.push(seq);
+                }
+            }
+            Act::Capture { hold, last } if !late => {
+                if let Some(hold) = self.debits.get_mut(&hold) {
+                    hold.captures.push(taken);
+                    if last || hold.uncaptured() == 0 {
+                        hold.ended = Some(HoldEnd::Done);
+                    }
+                }
+            }
+            Act::Void { hold } => self.end_hold(hold, HoldEnd::Voided),
+            Act::Debit | Act::Capture { .. } => {}
+        }
+    }
+
+    fn end_hold(&mut self, seq: u64, end: HoldEnd) {
+        if let Some(hold) = self.debits.get_mut(&seq) {
+            hold.ended = Some(end);
+        }
+    }
+
+    /// A hold is over: not before its time, once, and what it still held is given back.
+    pub(super) fn lapsed(&mut self, seq: u64, at: Time, lapsed: &HoldLapsed) -> Result<(), Off> {
+        let row = self.open(lapsed.session).filter(|row| row.holds.contains(&lapsed.hold));
+        let hold = row.and_then(|_| self.debits.get(&lapsed.hold));
+        let Some(hold) = hold.filter(|hold| hold.ended.is_none()) else {
+            return wrong(format!("record {seq} ends what is no open hold: {lapsed:?}"));
+        };
+        if at < hold.until {
+            return wrong(format!("record {seq}, at {at}, ends a hold that lasts until {}", hold.until));
+        }
+        same(seq, &HoldLapsed { released: Amount::from_nanos(hold.uncaptured()), ..*lapsed }, lapsed)?;
+        self.end_hold(lapsed.hold, HoldEnd::Expired);
+        Ok(())
+    }
+
+    /// Returns what a session must be shown to have that few have.
+    pub(super) fn guarded(&self, id: SessionId) -> Guarded {
+        let Some(row) = self.sessions.get(&id) else { return Guarded::default() };
+        let shown = |debit: &Debit| {
+            let notice = self.notices.get(&(id.partition(), debit.asked.payee));
+            let tolerance = Amount::from_nanos(debit.asked.whole() - debit.asked.amount.nanos());
+            Hold {
+                payee: notice.map_or(u32::MAX, |notice| notice.slot),
+                amount: debit.asked.amount,
+                tolerance,
+                left: Amount::from_nanos(debit.uncaptured()),
+                captured: Amount::from_nanos(debit.captures.iter().sum()),
+                capture_count: u32::try_from(debit.captures.len()).unwrap_or(u32::MAX),
+                until: debit.until,
+                placed_at: debit.at,
+            }
+        };
+        let open = self.holds(row).filter(|hold| hold.ended.is_none());
+        let ended = self.holds(row).filter_map(|hold| Some((hold.seq, hold.ended?, shown(hold))));
+        Guarded {
+            secret: row.secret,
+            approval_above: row.approval,
+            carry: false,
+            open: open.map(|hold| (hold.seq, shown(hold))).collect(),
+            ended: ended.collect(),
+        }
+    }
+}
+
+fn of_hold(ask: &NewDebit, code: Code) -> No {
+    no(code, Level::Session, Next::Nothing, EnvelopeId::Session(ask.session))
+}
