@@ -12,6 +12,7 @@ const FILES: [&str; 7] = [
     "tallystick/v1/payees.proto",
     "tallystick/v1/credentials.proto",
     "tallystick/v1/authorizer.proto",
+    "tallystick/v1/tokens.proto",
     "tallystick/v1/settlements.proto",
 ];
 

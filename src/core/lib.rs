@@ -26,6 +26,7 @@ pub mod keys;
 pub mod limits;
 pub mod partition;
 pub mod payee;
+pub mod period;
 pub mod record;
 pub mod refusal;
 pub mod role;

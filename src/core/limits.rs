@@ -34,6 +34,12 @@ pub const SESSION_LIFE: Span = Span::from_days(30);
 pub const VELOCITY_LIMITS: usize = 8;
 /// Bounds the payees of which a velocity limit for each payee keeps something at once.
 pub const PAYEES_IN_VELOCITY: usize = 1_024;
+/// Bounds a token's life, and how far ahead it may begin: five years, two of them leap years.
+pub const TOKEN_LIFE: Span = Span::from_days(1_827);
+/// Bounds a rolling period from below.
+pub const PERIOD_LEAST: Span = Span::from_hours(1);
+/// Bounds a rolling period from above.
+pub const PERIOD_MOST: Span = Span::from_days(366);
 /// Bounds an idempotency key. *Units*: bytes.
 pub const KEY_BYTES: usize = 255;
 /// Bounds a name or an account's or session's reference. *Units*: bytes.

@@ -22,6 +22,7 @@ mod lookup;
 mod meter;
 mod payees;
 mod peer;
+pub mod periods;
 mod reply;
 mod service;
 mod settlements;
