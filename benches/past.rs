@@ -100,6 +100,7 @@ impl Past {
         };
         let opened = SessionOpened {
             clauses: tallystick_core::session::Clauses::default(),
+            token: None,
             id,
             account: AccountId::new(id.place(), 1),
             parent: None,

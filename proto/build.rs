@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 /// The operators' own package, which callers' reflection does not list.
 const ADMIN: &str = "tallystick/admin/v1/admin.proto";
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "tallystick/v1/types.proto",
     "tallystick/v1/velocity.proto",
     "tallystick/v1/accounts.proto",

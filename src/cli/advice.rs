@@ -31,6 +31,8 @@ pub(crate) fn of(refusal: Refusal) -> &'static str {
         Refusal::WrongState => "look at it first: this cannot be done in the state that it is in",
         Refusal::OpenChildren => "`tallystick settle SESSION --cascade` settles all at once",
         Refusal::SecretWrong => "present the secret that it was opened with",
+        Refusal::UnknownToken => "`tallystick token list ACCOUNT` shows the open ones",
+        Refusal::FamilyRevoked => "find out who else has the secret, and issue another mandate",
         Refusal::UnknownHold => "`tallystick session show SESSION` shows its holds",
         Refusal::ReversalsExhausted => "settle this session; a refund is for its payee to make",
         Refusal::IndexBehind => "the index is catching up: ask again in a moment",

@@ -166,6 +166,8 @@ pub(crate) fn refusal_exit(refusal: Refusal) -> Exit {
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
+        | Refusal::UnknownToken
+        | Refusal::FamilyRevoked
         | Refusal::ReversalsExhausted => Exit::Refused,
     }
 }

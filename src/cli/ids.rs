@@ -36,7 +36,26 @@ readers! {
 
 /// Reads the id of what a session can stand under.
 pub(crate) fn envelope(text: &str) -> Result<String, String> {
-    if text.starts_with(SessionId::PREFIX) { session(text) } else { account(text) }
+    match text.get(..4) {
+        Some(SessionId::PREFIX) => session(text),
+        Some(SessionId::TOKEN_PREFIX) => token(text),
+        _ => account(text),
+    }
+}
+
+/// Reads the id of what can be debited, and settled: a session's or a token's.
+pub(crate) fn debited(text: &str) -> Result<String, String> {
+    if text.starts_with(SessionId::TOKEN_PREFIX) { token(text) } else { session(text) }
+}
+
+/// Reads a token's id.
+pub(crate) fn token(text: &str) -> Result<String, String> {
+    read(text, "a token", SessionId::TOKEN_PREFIX, SessionId::parse_token(text).err())
+}
+
+/// Reads the id of what a token can stand under: an account's or a token's.
+pub(crate) fn above_token(text: &str) -> Result<String, String> {
+    if text.starts_with(SessionId::TOKEN_PREFIX) { token(text) } else { account(text) }
 }
 
 /// Is what can be stopped.
@@ -70,8 +89,7 @@ pub(crate) fn target(text: &str) -> Result<Target, String> {
         return Ok(Target::FrontEnd(name.to_owned()));
     }
     if text.starts_with(SessionId::TOKEN_PREFIX) {
-        let fault = SessionId::parse_token(text).err();
-        return read(text, "a token", SessionId::TOKEN_PREFIX, fault).map(Target::Token);
+        return token(text).map(Target::Token);
     }
     if text.starts_with(SessionId::PREFIX) {
         return session(text).map(Target::Session);
@@ -109,6 +127,7 @@ fn kind_of(text: &str) -> Option<&'static str> {
         (AccountId::PREFIX, "an account"),
         (PayeeId::PREFIX, "a payee"),
         (SessionId::PREFIX, "a session"),
+        (SessionId::TOKEN_PREFIX, "a token"),
         (SettlementId::PREFIX, "a settlement"),
         (DebitId::PREFIX, "a debit"),
         (WriterId::PREFIX, "a writer"),

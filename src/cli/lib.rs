@@ -28,6 +28,7 @@ mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod token;
 mod velocity;
 
 pub use exit::Exit;
@@ -58,6 +59,9 @@ pub enum Tools {
     Credential(credential::CredentialArgs),
     /// Open, raise and look at sessions: bounded runs of spending.
     Session(session::SessionArgs),
+    /// Issue, amend, refresh and look at tokens: standing authority, and the tree of what it leaves.
+    #[command(alias = "tokens")]
+    Token(token::TokenArgs),
     /// Pay a payee out of a session: one debit.
     Pay(pay::PayArgs),
     /// Take a debit of an open session back, all or part of it.
@@ -126,6 +130,7 @@ async fn answer(tool: Tools) -> Result<Said, Failure> {
         Tools::Payee(args) => payee::run(args.command, &desk).await,
         Tools::Credential(args) => credential::run(args.command, &desk).await,
         Tools::Session(args) => session::run(args.command, &desk).await,
+        Tools::Token(args) => token::run(args.command, &desk).await,
         Tools::Pay(args) => pay::pay(args, &desk).await,
         Tools::Reverse(args) => pay::reverse(args, &desk).await,
         Tools::Stream(args) => stream::run(args, &desk).await,
@@ -149,6 +154,7 @@ impl Tools {
             Self::Payee(args) => &args.reach,
             Self::Credential(args) => &args.reach,
             Self::Session(args) => &args.reach,
+            Self::Token(args) => &args.reach,
             Self::Pay(args) => &args.reach,
             Self::Reverse(args) => &args.reach,
             Self::Stream(args) => &args.reach,

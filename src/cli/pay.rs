@@ -14,7 +14,7 @@ use tallystick_client::v1::{self, authorize_request::Intent};
 #[derive(Debug, Args)]
 pub struct PayArgs {
     /// The session that pays, ses_…
-    #[arg(value_parser = ids::session)]
+    #[arg(value_parser = ids::debited)]
     session: String,
     /// Who is paid, pay_…
     #[arg(value_parser = ids::payee)]

@@ -1,6 +1,6 @@
 //! Owns: `tallystick session`: open, raise, look at sessions. Never: a rule about money; those are the server's.
 
-mod open;
+pub(crate) mod open;
 mod tree;
 
 use crate::{

@@ -13,7 +13,7 @@ use tallystick_client::v1::{self, Settlement};
 #[derive(Debug, Args)]
 pub struct SettleArgs {
     /// The session, ses_…
-    #[arg(value_parser = ids::session)]
+    #[arg(value_parser = ids::debited)]
     session: String,
     /// Settle the open sessions below it first, from the leaves up.
     #[arg(long)]

@@ -8,6 +8,7 @@ mod debit;
 mod payee;
 mod session;
 mod settlement;
+mod token;
 
 pub(crate) use account::{accounts, deposits, show_account, show_deposit};
 pub(crate) use control::{control_fields, control_line};
@@ -16,6 +17,7 @@ pub(crate) use debit::{Declined, debits, show_debit, show_decision};
 pub(crate) use payee::{payees, show_payee};
 pub(crate) use session::{payee_line, session_fields, sessions, show_session};
 pub(crate) use settlement::{settlement_line, settlements, show_settlement};
+pub(crate) use token::{show_token, tokens};
 
 use crate::{fields::Fields, money::Money, screen, velocity};
 use serde_json::Value;

@@ -83,6 +83,18 @@ calls! {
     credentials.revoke_credential(RevokeCredentialRequest) -> RevokeCredentialResponse;
     /// Shows a credential.
     credentials.get_credential(GetCredentialRequest) -> GetCredentialResponse;
+    /// Issues a token.
+    tokens.issue_token(IssueTokenRequest) -> IssueTokenResponse;
+    /// Narrows a token, or widens it.
+    tokens.amend_token(AmendTokenRequest) -> AmendTokenResponse;
+    /// Yields the token of the period that it is now.
+    tokens.refresh_token(RefreshTokenRequest) -> RefreshTokenResponse;
+    /// Shows a token.
+    tokens.get_token(GetTokenRequest) -> GetTokenResponse;
+    /// Lists the tokens of an account, a page.
+    tokens.list_tokens(ListTokensRequest) -> ListTokensResponse;
+    /// Lists what is open below an envelope, a page.
+    tokens.get_tree(GetTreeRequest) -> GetTreeResponse;
     /// Lists credentials, a page.
     credentials.list_credentials(ListCredentialsRequest) -> ListCredentialsResponse;
     /// Shows a settlement.

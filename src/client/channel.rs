@@ -5,7 +5,7 @@ use crate::{
     v1::{
         accounts_client::AccountsClient, authorizer_client::AuthorizerClient,
         credentials_client::CredentialsClient, payees_client::PayeesClient,
-        settlements_client::SettlementsClient,
+        settlements_client::SettlementsClient, tokens_client::TokensClient,
     },
 };
 use std::time::Duration;
@@ -86,6 +86,10 @@ impl Client {
 
     pub(crate) fn credentials(&self) -> CredentialsClient<Channel> {
         CredentialsClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn tokens(&self) -> TokensClient<Channel> {
+        TokensClient::new(self.channel.clone())
     }
 
     /// Makes a request that says who asks.

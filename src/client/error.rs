@@ -183,6 +183,8 @@ pub(crate) fn refusal_may_retry(refusal: Refusal) -> bool {
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
+        | Refusal::UnknownToken
+        | Refusal::FamilyRevoked
         | Refusal::IndexIncomplete => false,
     }
 }
@@ -222,6 +224,8 @@ fn refusal_happened(refusal: Refusal) -> Happened {
         | Refusal::UnknownCredential
         | Refusal::SecretWrong
         | Refusal::UnknownHold
+        | Refusal::UnknownToken
+        | Refusal::FamilyRevoked
         | Refusal::IndexBehind => Happened::No,
     }
 }

@@ -6,6 +6,7 @@ mod account;
 mod control;
 mod hold;
 mod session;
+mod token;
 mod velocity;
 
 use crate::{
@@ -73,6 +74,10 @@ impl Partition {
             Record::CommandDeclined(declined) => {
                 self.remember_command(seq, &declined.keyed, Made::Declined(declined.decline));
             }
+            Record::TokenAmended(amended) => self.token_amended(seq, stamp, amended),
+            Record::PeriodBegun(begun) => self.period_begun(seq, stamp, begun),
+            Record::FamilyRevoked(revoked) => self.family_revoked(stamp, revoked),
+            Record::RefreshSeen(seen) => self.refresh_seen(seen),
             Record::ToppedUp(topped) => self.topped_up(seq, topped),
             Record::ControlSet(set) => self.control_set(seq, set),
             Record::SessionClosing(closing) => self.session_closing(stamp, closing),

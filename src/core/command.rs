@@ -5,6 +5,7 @@ mod account;
 mod control;
 mod credential;
 mod session;
+mod token;
 
 use crate::{
     Amount, Currency, PayeeId, Refusal, SessionId, Time,
@@ -20,6 +21,7 @@ pub use account::{CreateAccount, Deposit, Repay, SetCreditLimit, Withdraw};
 pub use control::SetControl;
 pub use credential::CreateCredential;
 pub use session::{OpenSession, Reverse, TopUp};
+pub use token::{AmendToken, AskRenewal, IssueToken, RefreshToken};
 
 /// Scopes of keys, so that one text may name intents of several kinds. The numbers are stored, and go into stored hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Scope {
     Reverse = 9,
     SetCreditLimit = 10,
     CreateCredential = 13,
+    IssueToken = 11,
+    AmendToken = 12,
 }
 
 impl Scope {
@@ -54,6 +58,8 @@ impl Scope {
             9 => Some(Self::Reverse),
             10 => Some(Self::SetCreditLimit),
             13 => Some(Self::CreateCredential),
+            11 => Some(Self::IssueToken),
+            12 => Some(Self::AmendToken),
             _ => None,
         }
     }

@@ -153,9 +153,10 @@ impl Partition {
         self.ends = self.sessions.iter().map(|(_, session)| session.end()).collect();
         self.children =
             self.sessions.iter().filter_map(|(slot, session)| Some((session.parent()?, slot))).collect();
-        self.closing = 0;
+        (self.closing, self.bent) = (0, 0);
         for (_, session) in self.sessions.iter() {
             self.closing += u32::from(session.closing_at() != Time::ZERO);
+            self.bent += u32::from(session.is_bent());
         }
         self.derive_stops();
         self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();

@@ -40,6 +40,16 @@ pub const TOKEN_LIFE: Span = Span::from_days(1_827);
 pub const PERIOD_LEAST: Span = Span::from_hours(1);
 /// Bounds a rolling period from above.
 pub const PERIOD_MOST: Span = Span::from_days(366);
+/// Bounds the first characters of a secret that are kept. *Units*: bytes.
+pub const PREFIX_BYTES: usize = 12;
+/// Bounds how long after a refresh the secret that it spent gives the same answer again.
+pub const REFRESH_RETRY: Span = Span::from_minutes(10);
+/// Bounds the spent refresh secrets that a standing mandate knows again: the weekly ones of nine years.
+pub const SPENT_SECRETS_REMEMBERED: usize = 512;
+/// Bounds the sessions that go on in a new period.
+pub const CARRIED_PER_PERIOD: usize = 1_000;
+/// Keeps a token that was consumed by a debit or a hold, so that a retry finds its answer and a mistake can be reversed.
+pub const CONSUMED_LINGERS: Span = Span::from_minutes(10);
 /// Bounds an idempotency key. *Units*: bytes.
 pub const KEY_BYTES: usize = 255;
 /// Bounds a name or an account's or session's reference. *Units*: bytes.

@@ -16,7 +16,6 @@ use crate::{
     settlement::{Outgoing, Settlement},
     stops::Unsettled,
     table::{Table, TableHead},
-    tree::At,
     velocity::{Velocity, VelocityView},
     writer::Writer,
 };
@@ -153,6 +152,8 @@ pub struct Partition {
     /// How many envelopes and front-ends are stopped: a debit looks for them only where there are any.
     pub(crate) stops: u32,
     pub(crate) unsettled: Unsettled,
+    /// How many tokens debits below have to look at: they were narrowed since, or their family was revoked.
+    pub(crate) bent: u32,
 }
 
 /// Is a session as it is shown: without its keys and windows, its payees by id.
@@ -341,7 +342,7 @@ impl Partition {
             velocity: Velocity::views(session.velocity(), self.decision_time(now)),
             ended: self.has_ended(session, self.decision_time(now)),
             closing: session.closing_at() != Time::ZERO,
-            stop: self.goes_on(At::Session(session.id.slot())).err(),
+            stop: self.stop_of(session),
         }
     }
 

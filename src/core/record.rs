@@ -2,12 +2,13 @@
 //! is the same world (I7). Numbers of kinds are stored and never change meaning.
 //!
 //! Places kept for what is planned, so that no stored byte changes its meaning: 55-59
-//! batches and payouts, 60-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 92-99 actors.
+//! batches and payouts, 65-69 tokens, 70-79 approvals, 80-89 refunds and disputes, 92-99 actors.
 //! Never: how a record is laid out in bytes; that is the journal's.
 
 mod account;
 mod control;
 mod credential;
+mod token;
 
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, EnvelopeId, PayeeId, SessionId, Time, WriterId,
@@ -28,6 +29,9 @@ pub use account::{
 };
 pub use control::ControlSet;
 pub use credential::{CredentialMade, CredentialRevoked};
+pub use token::{
+    Amended, AuthorityFacts, FamilyRevoked, PeriodBegun, RefreshSeen, RenewalFacts, TokenAmended, TokenPart,
+};
 
 /// Is what every record says first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,8 @@ pub struct SessionOpened<'a> {
     pub bounds: Bounds,
     /// What most mandates do not say.
     pub clauses: Clauses,
+    /// What makes a token of it.
+    pub token: Option<TokenPart<'a>>,
     /// The payees listed or capped at opening: notice slot and cap, in order of slot.
     pub payees: Vec<(u32, Cap)>,
     /// Who approved it.
@@ -325,6 +331,10 @@ pub enum Record<'a> {
     Reversed(Reversed),
     WriterOpened(WriterOpened),
     WriterPositioned(WriterPositioned),
+    TokenAmended(TokenAmended<'a>),
+    PeriodBegun(PeriodBegun),
+    FamilyRevoked(FamilyRevoked),
+    RefreshSeen(RefreshSeen),
     SessionSettled(SessionSettled),
     SettlementPosted(SettlementPosted),
     OutboxDelivered(OutboxDelivered),
@@ -348,7 +358,12 @@ impl Record<'_> {
             Self::PayeeStatusSet(_) => 21,
             Self::PayeeShared(_) => 22,
             Self::PayeeNoticed(_) => 23,
-            Self::SessionOpened(_) => 30,
+            Self::SessionOpened(SessionOpened { token: None, .. }) => 30,
+            Self::SessionOpened(SessionOpened { token: Some(_), .. }) => 60,
+            Self::TokenAmended(_) => 61,
+            Self::PeriodBegun(_) => 62,
+            Self::FamilyRevoked(_) => 63,
+            Self::RefreshSeen(_) => 64,
             Self::OpenDeclined(_) => 31,
             Self::ToppedUp(_) => 32,
             Self::ControlSet(ControlSet { control, .. }) => match control.state {
@@ -372,5 +387,10 @@ impl Record<'_> {
             Self::CredentialMade(_) => 90,
             Self::CredentialRevoked(_) => 91,
         }
+    }
+
+    /// Returns how many sessions a period's beginning carries over; none for every other record.
+    pub fn carried_count(&self) -> usize {
+        if let Self::PeriodBegun(begun) = self { begun.carried.len() } else { 0 }
     }
 }

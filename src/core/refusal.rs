@@ -70,6 +70,10 @@ pub enum Refusal {
     UnknownHold,
     /// The envelope has a secret, and what was presented is not it, or nothing was.
     SecretWrong,
+    /// No such token now, or it is of another kind than what is asked.
+    UnknownToken,
+    /// A spent refresh secret of the token's family was used again, and the family revoked.
+    FamilyRevoked,
     /// The session has open holds. Never leaves the engine, which lets it close and settles it when the last one ends.
     OpenHolds,
     /// The hold's time is over, and no record says so yet. Never leaves the engine, which writes one and asks again.

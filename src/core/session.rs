@@ -7,6 +7,7 @@ mod guard;
 mod payees;
 mod plain;
 mod terms;
+mod token;
 
 use crate::{
     Amount, Cap, Currency, SessionId, Time, WriterId,
@@ -15,6 +16,7 @@ use crate::{
     hash::KeyHash,
     keys::{Keys, Remembered},
     limits,
+    record::Amended,
     velocity::Velocity,
     writer::Window,
 };
@@ -25,6 +27,9 @@ use serde::{Deserialize, Serialize};
 pub use guard::{Guard, Guards, Hold, HoldEnd, Holds};
 pub use plain::Plain;
 pub use terms::{About, Authority, Bounds, Clauses, Mode, PayeePart, SecretHash};
+pub use token::{Each, Family, Kept, Prefix, Role, Token};
+
+pub(crate) use token::fingerprint;
 
 /// Is what a debit reads of a session only where it is not nothing: in most it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +231,7 @@ impl Session {
     /// Returns whether its own end has come, or it is closing. Something above it may be closing, too: a decision asks
     /// `Partition::has_ended`.
     pub fn has_ended(&self, now: Time) -> bool {
-        now >= self.ended_at()
+        now >= self.ended_at() || (self.guards.has(Guards::TOKEN) && self.is_consumed())
     }
 
     fn ended_at(&self) -> Time {
@@ -237,7 +242,63 @@ impl Session {
     /// Returns when something becomes due in it: a hold's end, or its own.
     pub fn due_at(&self) -> Time {
         let hold = self.guard().and_then(|guard| guard.holds.next_until());
-        hold.map_or(self.ended_at(), |hold| hold.min(self.ended_at()))
+        hold.map_or(self.settles_at(), |hold| hold.min(self.settles_at()))
+    }
+
+    /// Returns when it has to be settled: when it has ended, unless it is a token for which that is another time.
+    pub fn settles_at(&self) -> Time {
+        if !self.guards.has(Guards::TOKEN) || self.closing_at() != Time::ZERO {
+            return self.ended_at();
+        }
+        let due_at = self.token().map_or(Time::ZERO, |token| token.due_at);
+        match due_at {
+            Time::ZERO => self.ends_at,
+            due_at if self.is_consumed() => due_at.min(self.ends_at),
+            due_at => due_at.max(self.ends_at),
+        }
+    }
+
+    /// Returns what makes a token of it; `None` for a session.
+    pub fn token(&self) -> Option<&Token> {
+        self.guard()?.token.as_deref()
+    }
+
+    pub(crate) fn token_mut(&mut self) -> Option<&mut Token> {
+        if !self.guards.has(Guards::TOKEN) {
+            return None;
+        }
+        self.guard_mut().token.as_deref_mut()
+    }
+
+    fn is_consumed(&self) -> bool {
+        self.token().is_some_and(Token::is_consumed)
+    }
+
+    /// Returns whether it is one period's token.
+    pub fn is_period(&self) -> bool {
+        self.token().is_some_and(|token| token.role == Role::Period)
+    }
+
+    /// Returns whether it is a standing mandate, on which nothing is debited and under which nothing is opened but its periods' tokens.
+    pub fn is_standing(&self) -> bool {
+        self.guards.has(Guards::TOKEN) && self.token().is_some_and(|token| token.family().is_some())
+    }
+
+    /// Returns whether it goes on after its token's period.
+    pub fn is_carried(&self) -> bool {
+        self.guard().is_some_and(|guard| guard.carry)
+    }
+
+    /// Returns whether a debit below has to look at it, though its own session was opened within it.
+    pub fn is_bent(&self) -> bool {
+        self.guards.has(Guards::TOKEN) && self.token().is_some_and(Token::is_bent)
+    }
+
+    /// Returns what a payee got out of it and out of what is below, as far as that is counted, and what is promised to it.
+    pub fn got_by(&self, payee: u32) -> Amount {
+        let got =
+            self.part(payee).map_or(Amount::ZERO, |part| sure(part.spent.checked_add(part.spent_below)));
+        sure(got.checked_add(self.held_for(payee)))
     }
 
     /// Returns what few mandates say, and its holds; `None` for nothing.
@@ -304,7 +365,7 @@ impl Session {
     }
 
     /// Returns what its own open holds hold for a payee. *Cost*: looks at each.
-    fn held_for(&self, payee: u32) -> Amount {
+    pub(crate) fn held_for(&self, payee: u32) -> Amount {
         self.holds().map_or(Amount::ZERO, |holds| holds.held_for(payee))
     }
 
@@ -359,6 +420,60 @@ impl Session {
             writers.push(Window::new(writer, epoch));
         }
         writers.get_mut(at)
+    }
+
+    /// Takes what an amendment makes of it. *Panics*: if it were left over its cap (I1).
+    pub(crate) fn amend(&mut self, amended: &Amended, at: Time) {
+        let used = self.cap.minus_or_zero(self.remaining());
+        assert!(used <= amended.bounds.cap, "bug: {} would be over its cap", self.id);
+        let (default_before, mut parts) = (self.default_payee_cap, self.payees().collect::<Vec<_>>());
+        let bounds = &amended.bounds;
+        (self.cap, self.ends_at, self.debit_max) = (bounds.cap, bounds.ends_at, bounds.debit_max);
+        self.default_payee_cap = bounds.default_payee_cap;
+        self.rare_mut().debit_min = bounds.debit_min;
+        self.rare_mut().not_before = bounds.not_before;
+        for part in parts.iter_mut().filter(|part| part.cap == default_before) {
+            part.cap = self.default_payee_cap;
+        }
+        for (payee, cap) in &amended.payees {
+            match parts.binary_search_by_key(payee, |part| part.payee) {
+                Ok(at) => parts.iter_mut().skip(at).take(1).for_each(|part| part.cap = *cap),
+                Err(at) => parts.insert(at, PayeePart::new(*payee, *cap)),
+            }
+        }
+        let id = self.id;
+        parts.iter().for_each(|part| part.assert_within_cap(id));
+        self.counts_payees |=
+            !bounds.default_payee_cap.is_none() || parts.iter().any(|part| !part.cap.is_none());
+        self.payees = Payees::new(parts, self.default_payee_cap);
+        self.guard_mut().approval_above = amended.approval_above;
+        let approval = Guards::APPROVAL.if_so(!amended.approval_above.is_none());
+        self.guards = self.guards.without(Guards::APPROVAL).and(approval);
+        if let Some(token) = self.token_mut() {
+            (token.barred, token.narrowed) = (amended.barred.clone(), amended.narrowed);
+            (token.amended_at, token.amended_count) = (at, token.amended_count + 1);
+        }
+    }
+
+    /// Takes new authority for a token, and remembers the evidence behind the old.
+    pub(crate) fn set_authority(&mut self, authority: Authority, agreement: &str) {
+        let before = core::mem::replace(&mut self.rest_mut().about.authority, authority);
+        if let Some(token) = self.token_mut() {
+            before.evidence_hash.iter().for_each(|hash| token::remember(&mut token.evidence_used, hash));
+            token.agreement = agreement.into();
+        }
+    }
+
+    /// Moves it under the session at `parent`, at the same depth.
+    pub(crate) fn set_parent(&mut self, parent: u32) {
+        self.rare_mut().parent = Some(parent);
+    }
+
+    /// Puts a token's settlement off until `at`, for one that goes on after its period.
+    pub(crate) fn wait_until(&mut self, at: Time) {
+        if let Some(token) = self.token_mut() {
+            token.due_at = token.due_at.max(at);
+        }
     }
 
     /// Raises its cap, and moves its end later.

@@ -31,6 +31,7 @@ impl Partition {
         self.sessions.iter().try_for_each(|(_, session)| self.check_session(session))?;
         self.check_tree()?;
         self.check_velocity()?;
+        self.check_tokens()?;
         self.check_payees_below()?;
         self.check_deposits()?;
         self.check_books()?;
@@ -133,7 +134,9 @@ impl Partition {
                 Err("a session is not below its parent")
             }
             Some(Some(parent)) if parent.account != session.account => Err("a tree has two accounts"),
-            Some(Some(parent)) if session.ends_at() > parent.ends_at() => {
+            Some(Some(parent))
+                if session.ends_at() > parent.ends_at() && !self.may_outlive(session, parent) =>
+            {
                 Err("a session outlives its parent")
             }
             Some(Some(parent)) if (parent.counts_payees || parent.counted_above) != session.counted_above => {
@@ -142,6 +145,52 @@ impl Partition {
             None if session.depth != 1 => Err("a session straight on its account is not at depth 1"),
             Some(Some(_)) | None => Ok(()),
         }
+    }
+
+    /// A session that is carried may outlive its period's token, and every one a token that was narrowed since.
+    fn may_outlive(&self, session: &Session, parent: &Session) -> bool {
+        let standing = || self.sessions_above(parent).next();
+        parent.is_bent()
+            || (session.is_carried()
+                && parent.is_period()
+                && standing().is_some_and(|above| above.is_bent() || session.ends_at() <= above.ends_at()))
+    }
+
+    /// What makes a token of a session is there where the row says so, and agrees with where it stands.
+    fn check_tokens(&self) -> Result<(), &'static str> {
+        for (slot, session) in self.sessions.iter() {
+            let is_token = session.guards.has(Guards::TOKEN);
+            if is_token != session.token().is_some() || is_token != session.id.is_token() {
+                return Err("a token's id, its row and its facts do not say alike that it is one");
+            }
+            let parent = session.parent().and_then(|slot| self.sessions.get(slot));
+            if parent.is_some_and(Session::is_standing) != session.is_period() {
+                return Err(
+                    "a period's token does not stand under a standing mandate, or something else does",
+                );
+            }
+            if session.is_period() && session.mode != Mode::Shared {
+                return Err("a period's token is not shared");
+            }
+            if session.is_carried()
+                && !(session.mode == Mode::Reserved && parent.is_some_and(Session::is_period))
+            {
+                return Err("a session is carried that no period's token reserved");
+            }
+            if session.is_standing() && !session.spent_own.is_zero() {
+                return Err("a standing mandate was debited");
+            }
+            let spendable = self.children_of(slot).filter(|child| child.is_period());
+            let open = spendable.filter(|child| child.closing_at() == Time::ZERO);
+            if open.count() > 1 {
+                return Err("two periods of a mandate can be spent at once");
+            }
+        }
+        let bent = self.sessions.iter().filter(|(_, session)| session.is_bent());
+        if bent.count() != self.bent as usize {
+            return Err("other tokens are narrowed or revoked than are counted");
+        }
+        Ok(())
     }
 
     fn check_tree(&self) -> Result<(), &'static str> {

@@ -131,11 +131,14 @@ impl Partition {
 
     /// Returns whether a session takes nothing more: its end has come, or it or something above it is closing. Without that,
     /// what opens below a closing session could keep its cascade from ever coming to an end.
-    /// *Cost*: looks above only while some session of the partition is closing.
+    /// Something above it may have been narrowed to an earlier end, too.
+    /// *Cost*: looks above only while some session of the partition is closing, or some token was narrowed.
     pub fn has_ended(&self, session: &Session, now: Time) -> bool {
         session.has_ended(now)
             || (self.closing > 0
                 && self.sessions_above(session).any(|above| above.closing_at() != Time::ZERO))
+            || (self.bent > 0
+                && self.sessions_above(session).any(|above| above.is_bent() && now >= above.ends_at()))
     }
 
     /// Returns what `at` can take in all, and the nearest envelope that leaves no more than that.
@@ -205,7 +208,7 @@ impl Partition {
     /// A session whose own end has not come, and that is not closing, only has holds that are over.
     pub fn next_step(&self, id: SessionId, now: Time) -> Option<Step> {
         let session = self.session(id).ok()?;
-        if session.has_ended(now) {
+        if now >= session.settles_at() {
             // What a cascade left waiting for a hold is still the cascade's, whoever goes on with it.
             let cascading = self.sessions_above(session).any(|above| above.closing_at() != Time::ZERO);
             return self.step_of(session, now, cascading);
@@ -285,8 +288,8 @@ impl Partition {
             return None;
         }
         match (declined.command, declined.on) {
-            // What a top-up lacks is above the session that it would raise.
-            (Scope::TopUp, EnvelopeId::Session(id)) => {
+            // What a top-up or an amendment lacks is above the session that it would raise.
+            (Scope::TopUp | Scope::AmendToken, EnvelopeId::Session(id)) => {
                 self.due_below(self.envelope(self.session(id).ok()?.above()).id(), now)
             }
             (_, on) => self.due_below(on, now),

@@ -11,7 +11,8 @@ use crate::{
     deposit::DepositState,
     limits,
     record::{
-        CommandDeclined, ControlSet, Debited, DepositMade, SessionOpened, SessionSettled, ToppedUp, Withdrawn,
+        CommandDeclined, ControlSet, Debited, DepositMade, FamilyRevoked, PeriodBegun, RefreshSeen,
+        SessionOpened, SessionSettled, TokenAmended, ToppedUp, Withdrawn,
     },
     session::{Mode, Session},
     tree::At,
@@ -117,6 +118,15 @@ pub fn decide_again(partition: &Partition, stamp: &Stamp, record: &Record<'_>) -
             Ok(_) | Err(_) => Err(Difference::Broken("the hold's time was not over")),
         },
         Record::ControlSet(set) => control_set(partition, set, stamp.at),
+        Record::TokenAmended(amended) => token_amended(partition, amended),
+        Record::PeriodBegun(begun) => period_begun(partition, begun, stamp.at),
+        Record::FamilyRevoked(FamilyRevoked { standing }) | Record::RefreshSeen(RefreshSeen { standing }) => {
+            match partition.standing_of(*standing) {
+                Ok((_, family)) if family.revoked_at == Time::ZERO => Ok(()),
+                Ok(_) => Err(Difference::Broken("the family was revoked already")),
+                Err(_) => Err(Difference::Missing("standing mandate")),
+            }
+        }
         Record::SessionClosing(closing) => match partition.session(closing.session) {
             Ok(session) if session.closing_at() == Time::ZERO => Ok(()),
             Ok(_) => Err(Difference::Broken("the session was closing already")),
@@ -189,6 +199,48 @@ fn control_set(partition: &Partition, set: &ControlSet<'_>, at: Time) -> Result<
     }
 }
 
+fn token_amended(partition: &Partition, amended: &TokenAmended<'_>) -> Result<(), Difference> {
+    let both = [Some((amended.token, &amended.own)), amended.current.as_ref().map(|(id, own)| (*id, own))];
+    for (id, own) in both.into_iter().flatten() {
+        let session = partition.session(id).map_err(|_| Difference::Missing("token"))?;
+        session.token().ok_or(Difference::Missing("token"))?;
+        let used = session.cap().minus_or_zero(session.remaining());
+        if own.bounds.cap < used {
+            return Err(Difference::Broken("the token's cap is below what is used of it"));
+        }
+        if let (Mode::Reserved, Some(more)) = (session.mode, own.bounds.cap.checked_sub(session.cap())) {
+            room_again(partition, session.above(), more)?;
+        }
+    }
+    Ok(())
+}
+
+fn period_begun(partition: &Partition, begun: &PeriodBegun, at: Time) -> Result<(), Difference> {
+    let found = partition.standing_of(begun.standing).map_err(|_| Difference::Missing("standing mandate"))?;
+    let (standing, family) = found;
+    let old =
+        begun.closed.map(|id| partition.session(id).map_err(|_| Difference::Missing("last period's token")));
+    let old = old.transpose()?;
+    let may_carry = |id: &crate::SessionId| {
+        let session = partition.session(*id).ok();
+        session
+            .is_some_and(|session| session.is_carried() && session.parent() == old.map(|old| old.id.slot()))
+    };
+    let rules = [
+        (family.revoked_at == Time::ZERO, "the family was revoked"),
+        (!partition.has_ended(standing, at), "the mandate had ended"),
+        (begun.period.contains(at), "it was not this period when it began"),
+        (begun.period.begins_at >= family.last.ends_at, "the period before was not over"),
+        (begun.bounds.ends_at <= standing.ends_at(), "the period's token outlives its mandate"),
+        (begun.generation == family.generation + 1, "it is another generation"),
+        (begun.carried.iter().all(may_carry), "a session was carried that was not opened so"),
+    ];
+    match rules.into_iter().find(|(holds, _)| !holds) {
+        Some((_, broken)) => Err(Difference::Broken(broken)),
+        None => Ok(()),
+    }
+}
+
 fn room_again(partition: &Partition, at: At, cap: Amount) -> Result<(), Difference> {
     let decided = room_for(partition, at, cap).err().map(|decline| decline.code);
     if decided.is_some() { Err(Difference::Decline { recorded: None, decided }) } else { Ok(()) }
@@ -228,7 +280,7 @@ fn narrower(opened: &SessionOpened<'_>, parent: &Session) -> Result<(), Differen
     let most = |cap: Cap| cap.get().unwrap_or(Amount::from_nanos(u64::MAX));
     let listed = |payee: u32| parent.part(payee).is_some();
     let rules = [
-        (bounds.ends_at <= above.ends_at, "the session outlives its parent"),
+        (bounds.ends_at <= above.ends_at || opened.clauses.carry, "the session outlives its parent"),
         (bounds.not_before >= above.not_before, "the session begins before its parent"),
         (bounds.debit_min >= above.debit_min, "the session's least debit is below its parent's"),
         (
@@ -293,7 +345,8 @@ fn topped_up(partition: &Partition, topped: &ToppedUp, at: Time) -> Result<(), D
         return Err(Difference::Decline { recorded: None, decided });
     }
     let parent = session.parent().and_then(|slot| partition.sessions.get(slot));
-    if parent.is_some_and(|parent| topped.ends_at > parent.ends_at()) {
+    let by = if session.is_carried() { partition.sessions_above(session).nth(1) } else { parent };
+    if by.is_some_and(|parent| topped.ends_at > parent.ends_at()) {
         return Err(Difference::Broken("the session outlives its parent"));
     }
     match session.mode {

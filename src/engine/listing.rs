@@ -90,7 +90,7 @@ impl Engine {
 
     /// Walks slots from `from` to the end of partition `end - 1`; `read` returns rows with their slots, and how many slots
     /// the table has.
-    fn walk<T>(
+    pub(crate) fn walk<T>(
         &self,
         from: Cursor,
         end: u16,

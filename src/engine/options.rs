@@ -2,7 +2,7 @@
 
 use crate::{CheckpointSummary, Committed, RecoverySummary};
 use std::{sync::Arc, time::Duration};
-use tallystick_core::{Clock, IdSource};
+use tallystick_core::{Clock, IdSource, SessionId};
 use tallystick_journal::{Checkpoints, Journal, NeededFrom, StorageFault, Tables};
 
 /// Tells somebody what happens inside; for logs and metrics. Every method may do nothing.
@@ -25,6 +25,11 @@ pub trait Events: Send + Sync {
     /// The journal failed. Nothing is approved from here on; the process should stop.
     fn journal_failed(&self, fault: &StorageFault) {
         let _ = fault;
+    }
+    /// A spent refresh secret was used again, and the family of this standing mandate is revoked: somebody should look. Told as it is
+    /// decided, a moment before it is durable; the count among decisions comes after.
+    fn family_revoked(&self, standing: SessionId) {
+        let _ = standing;
     }
     /// A checkpoint is stored.
     fn checkpointed(&self, summary: &CheckpointSummary) {

@@ -20,11 +20,25 @@ pub enum Operation {
     TopUp = 2,
     /// Money out of an account.
     Withdraw = 3,
+    /// A token.
+    IssueToken = 4,
+    /// A change of one.
+    AmendToken = 5,
+    /// A period of a standing mandate; revoked when a spent secret was used again.
+    RefreshToken = 6,
 }
 
 impl Operation {
     /// Lists every operation that can be declined.
-    pub const ALL: [Self; 4] = [Self::Debit, Self::OpenSession, Self::TopUp, Self::Withdraw];
+    pub const ALL: [Self; 7] = [
+        Self::Debit,
+        Self::OpenSession,
+        Self::TopUp,
+        Self::Withdraw,
+        Self::IssueToken,
+        Self::AmendToken,
+        Self::RefreshToken,
+    ];
 }
 
 /// Says what was asked for and what came of it.
@@ -55,7 +69,11 @@ impl Decision {
     pub(crate) fn of(record: &Record<'_>) -> Option<Self> {
         let (operation, declined) = match record {
             Record::Debited(debited) => (Operation::Debit, debited.verdict.map(|(code, _)| code)),
+            Record::SessionOpened(opened) if opened.token.is_some() => (Operation::IssueToken, None),
             Record::SessionOpened(_) => (Operation::OpenSession, None),
+            Record::TokenAmended(_) => (Operation::AmendToken, None),
+            Record::PeriodBegun(_) => (Operation::RefreshToken, None),
+            Record::FamilyRevoked(_) => (Operation::RefreshToken, Some(DeclineCode::Revoked)),
             Record::ToppedUp(_) => (Operation::TopUp, None),
             Record::Withdrawn(_) => (Operation::Withdraw, None),
             Record::CommandDeclined(no) => {
@@ -63,6 +81,8 @@ impl Decision {
                     Scope::OpenSession => Operation::OpenSession,
                     Scope::TopUp => Operation::TopUp,
                     Scope::Withdraw => Operation::Withdraw,
+                    Scope::IssueToken => Operation::IssueToken,
+                    Scope::AmendToken => Operation::AmendToken,
                     // None of these is ever declined: they are done or refused.
                     Scope::Debit
                     | Scope::CreateAccount

@@ -88,6 +88,7 @@ impl Gathered {
         match record {
             Record::Debited(debit) => self.debited(seq, stamp, debit),
             Record::SessionOpened(opened) => self.touch(opened.id).opened_seq = Some(seq),
+            Record::PeriodBegun(begun) => self.touch(begun.id).opened_seq = Some(seq),
             Record::SessionSettled(settled) => {
                 self.touch(settled.session).settled = Some((seq, stamp.at));
             }
@@ -104,6 +105,9 @@ impl Gathered {
             | Record::DepositMade(_)
             | Record::CreditLimitSet(_)
             | Record::ToppedUp(_)
+            | Record::TokenAmended(_)
+            | Record::FamilyRevoked(_)
+            | Record::RefreshSeen(_)
             | Record::SessionClosing(_)
             | Record::ControlSet(_)
             | Record::HoldLapsed(_)

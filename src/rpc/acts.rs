@@ -44,6 +44,7 @@ pub(crate) fn acts(path: &str) -> &'static [Act] {
         "Tokens/RevokeToken" => &[Act::RevokeToken],
         "Tokens/GetToken" => &[Act::ReadToken],
         "Tokens/ListTokens" => &[Act::ListTokens],
+        "Tokens/GetTree" => &[Act::ListSessions],
         "Settlements/GetSettlement" | "Settlements/ListSettlements" => &[Act::ReadSettlements],
         "Credentials/CreateCredential" => &[Act::CreateCredential],
         "Credentials/RevokeCredential" => &[Act::RevokeCredential],

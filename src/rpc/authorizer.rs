@@ -58,7 +58,7 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::GetSessionRequest>,
     ) -> Result<Response<v1::GetSessionResponse>, Status> {
         let ask = |engine: &Engine, r: v1::GetSessionRequest| {
-            Ok(engine.session(decode::session(&r.session_id, "session_id").map_err(decode::refuse)?))
+            Ok(engine.session(decode::debited(&r.session_id, "session_id").map_err(decode::refuse)?))
         };
         let response = match self.shared.unary(request, ask).await? {
             SessionShown::Open(view) => {
@@ -139,7 +139,7 @@ impl Authorizer for AuthorizerFace {
         request: Request<v1::SettleRequest>,
     ) -> Result<Response<v1::SettleResponse>, Status> {
         let ask = |engine: &Engine, r: v1::SettleRequest| {
-            let session = decode::session(&r.session_id, "session_id").map_err(decode::refuse)?;
+            let session = decode::debited(&r.session_id, "session_id").map_err(decode::refuse)?;
             Ok(engine.settle(session, r.cascade))
         };
         let answer = self.shared.unary(request, ask).await?;

@@ -4,7 +4,7 @@
 
 use crate::{decode, status, velocity};
 use tallystick_core::{
-    Amount, PayeeId,
+    Amount, Cap, PayeeId,
     command::{
         CreateAccount, CreateCredential, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay,
         SetCreditLimit, TopUp, Withdraw,
@@ -142,7 +142,8 @@ pub fn open_session<'a>(
         clauses: Clauses {
             secret: secret.map(SecretHash),
             velocity: velocity::limits(&r.velocity)?,
-            ..Clauses::default()
+            approval_above: Cap::from_nanos_or_none(r.approval_above_nanos),
+            carry: r.carry,
         },
         parent_proof,
         parent: decode::parent(r)?,
@@ -202,7 +203,7 @@ pub fn debit<'a>(r: &'a v1::AuthorizeRequest, proof: Option<&'a SecretHash>) -> 
     Ok(Debit {
         act: tallystick_core::command::Act::Debit,
         proof,
-        session: decode::session(&r.session_id, "session_id").map_err(decode::refuse)?,
+        session: decode::debited(&r.session_id, "session_id").map_err(decode::refuse)?,
         payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
         amount: decode::amount(r.amount_nanos),
         currency: decode::optional_currency(&r.currency)?,

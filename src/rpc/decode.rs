@@ -18,18 +18,33 @@ macro_rules! id {
     ($name:ident, $type:ty, $rule:literal) => {
         /// Reads an id of this kind. *Errors*: the rule it breaks, as (field, rule).
         pub(crate) fn $name(text: &str, field: &'static str) -> Result<$type, (&'static str, &'static str)> {
-            <$type>::parse(text).map_err(|fault| match fault {
-                IdFault::Prefix => (field, $rule),
-                IdFault::Text => (field, "must have 26 characters of 0-9a-v after its prefix"),
-                IdFault::Bits => (field, "was never given out by this server"),
-            })
+            <$type>::parse(text).map_err(|fault| of_id(fault, field, $rule))
         }
     };
+}
+
+fn of_id(fault: IdFault, field: &'static str, prefix: &'static str) -> (&'static str, &'static str) {
+    match fault {
+        IdFault::Prefix => (field, prefix),
+        IdFault::Text => (field, "must have 26 characters of 0-9a-v after its prefix"),
+        IdFault::Bits => (field, "was never given out by this server"),
+    }
 }
 
 id!(account, AccountId, "must begin with acc_");
 id!(payee, PayeeId, "must begin with pay_");
 id!(session, SessionId, "must begin with ses_");
+
+/// Reads the id of a token. *Errors*: as those above.
+pub(crate) fn token(text: &str, field: &'static str) -> Result<SessionId, (&'static str, &'static str)> {
+    SessionId::parse_token(text).map_err(|fault| of_id(fault, field, "must begin with tok_"))
+}
+
+/// Reads the id of what can be debited: a session, or a token.
+pub(crate) fn debited(text: &str, field: &'static str) -> Result<SessionId, (&'static str, &'static str)> {
+    SessionId::parse_any(text).map_err(|fault| of_id(fault, field, "must begin with ses_ or tok_"))
+}
+
 id!(settlement, SettlementId, "must begin with set_, or with ses_ for a session's");
 id!(writer, WriterId, "must begin with wri_");
 id!(deposit, DepositId, "must begin with dep_");
@@ -81,11 +96,19 @@ pub(crate) fn optional_span(
 
 /// Reads what a session is to stand under.
 pub(crate) fn parent(r: &v1::OpenSessionRequest) -> Result<EnvelopeId, Status> {
-    match (r.account_id.as_str(), r.parent_session_id.as_str()) {
-        ("", "") => Err(status::malformed("account_id", "or parent_session_id must be given")),
-        (id, "") => account(id, "account_id").map(EnvelopeId::Account).map_err(refuse),
-        ("", id) => session(id, "parent_session_id").map(EnvelopeId::Session).map_err(refuse),
-        (_, _) => Err(status::malformed("parent_session_id", "must be left out when account_id is given")),
+    let given = (r.account_id.as_str(), r.parent_session_id.as_str(), r.parent_token_id.as_str());
+    match given {
+        ("", "", "") => {
+            Err(status::malformed("account_id", "or parent_session_id or parent_token_id must be given"))
+        }
+        (id, "", "") => account(id, "account_id").map(EnvelopeId::Account).map_err(refuse),
+        ("", id, "") => session(id, "parent_session_id").map(EnvelopeId::Session).map_err(refuse),
+        ("", "", id) => token(id, "parent_token_id").map(EnvelopeId::Session).map_err(refuse),
+        ("", _, _) => {
+            Err(status::malformed("parent_token_id", "must be left out when parent_session_id is given"))
+        }
+        (_, "", _) => Err(status::malformed("parent_token_id", "must be left out when account_id is given")),
+        (_, _, _) => Err(status::malformed("parent_session_id", "must be left out when account_id is given")),
     }
 }
 

@@ -140,7 +140,7 @@ pub(crate) fn account(account: &Account, now: Time) -> v1::Account {
     }
 }
 
-fn payment_method(method: &PaymentMethod) -> Option<v1::PaymentMethod> {
+pub(crate) fn payment_method(method: &PaymentMethod) -> Option<v1::PaymentMethod> {
     (*method != PaymentMethod::default()).then(|| v1::PaymentMethod {
         kind: method.kind.to_string(),
         brand: method.brand.to_string(),
@@ -246,7 +246,14 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
             approved_at: optional_time(authority.approved_at),
         }),
         reference: view.about.reference.to_string(),
-        parent_session_id: view.parent.map(|id| id.to_string()).unwrap_or_default(),
+        parent_session_id: view
+            .parent
+            .filter(|id| !id.is_token())
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        parent_token_id: view.parent.filter(|id| id.is_token()).map(|id| id.to_string()).unwrap_or_default(),
+        carry: view.guard.as_ref().is_some_and(|guard| guard.carry),
+        approval_above_nanos: view.guard.as_ref().map_or(0, |guard| guard.approval_above.nanos_or_zero()),
         mode: match view.mode {
             Mode::Reserved => v1::EnvelopeMode::Reserved,
             Mode::Shared => v1::EnvelopeMode::Shared,

@@ -29,6 +29,8 @@ mod settlements;
 mod stall;
 mod status;
 mod stream;
+mod tokens;
+mod vault;
 mod velocity;
 
 pub use currency::{Registered, registered, text as currency_text};
@@ -39,3 +41,4 @@ pub use meter::{Meter, Unmetered};
 pub use peer::Peer;
 pub use reply::Reply;
 pub use service::Services;
+pub use vault::{NoVault, Vault};

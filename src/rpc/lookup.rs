@@ -37,14 +37,14 @@ fn asked(r: v1::LookupDebitRequest) -> Result<Asked, Status> {
     match r.by {
         Some(Name::DebitId(id)) => decode::debit(&id, "debit_id").map(Asked::Id).map_err(decode::refuse),
         Some(Name::Key(by)) => {
-            let session = decode::session(&by.session_id, "key.session_id").map_err(decode::refuse)?;
+            let session = decode::debited(&by.session_id, "key.session_id").map_err(decode::refuse)?;
             if by.idempotency_key.is_empty() || by.idempotency_key.len() > 255 {
                 return Err(status::malformed("key.idempotency_key", "must be 1 to 255 bytes"));
             }
             Ok(Asked::Key(session, by.idempotency_key))
         }
         Some(Name::Number(by)) => {
-            let session = decode::session(&by.session_id, "number.session_id").map_err(decode::refuse)?;
+            let session = decode::debited(&by.session_id, "number.session_id").map_err(decode::refuse)?;
             let writer = decode::writer(&by.writer_id, "number.writer_id").map_err(decode::refuse)?;
             if by.number == 0 {
                 return Err(status::malformed("number.number", "must count from 1"));
@@ -236,7 +236,7 @@ impl AuthorizerFace {
         deadline: Deadline,
     ) -> Result<v1::ListDebitsResponse, Status> {
         let _permit = self.shared.gate.unary()?;
-        let session = decode::session(&r.session_id, "session_id").map_err(decode::refuse)?;
+        let session = decode::debited(&r.session_id, "session_id").map_err(decode::refuse)?;
         let most = decode::page_size(r.page_size)?;
         deadline.check()?;
         if !engine.sees_session(session).map_err(|fault| status::of(&fault))? {

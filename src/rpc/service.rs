@@ -15,6 +15,8 @@ use crate::{
     settlements::SettlementsFace,
     status,
     stream::Streams,
+    tokens::TokensFace,
+    vault::{NoVault, Vault},
 };
 use std::sync::Arc;
 use tallystick_core::settlement::Settlement;
@@ -23,7 +25,7 @@ use tallystick_projection::Lookups;
 use tallystick_proto::v1::{
     self, accounts_server::AccountsServer, authorizer_server::AuthorizerServer,
     credentials_server::CredentialsServer, payees_server::PayeesServer,
-    settlements_server::SettlementsServer,
+    settlements_server::SettlementsServer, tokens_server::TokensServer,
 };
 use tonic::{Request, Status, service::Routes};
 
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) lookups: Lookups,
     pub(crate) meter: Arc<dyn Meter>,
+    pub(crate) vault: Arc<dyn Vault>,
 }
 
 impl Shared {
@@ -98,7 +101,8 @@ impl Services {
     /// Makes the face of an engine.
     pub fn new(engine: Arc<Engine>, lookups: Lookups, limits: Limits) -> Self {
         let meter = Arc::new(Unmetered);
-        let shared = Shared { engine, gate: Gate::new(limits), lookups, meter };
+        let vault = Arc::new(NoVault);
+        let shared = Shared { engine, gate: Gate::new(limits), lookups, meter, vault };
         Self { shared, limits, anonymous: Anonymous::default() }
     }
 
@@ -113,6 +117,13 @@ impl Services {
     #[must_use]
     pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
         self.shared.meter = meter;
+        self
+    }
+
+    /// Derives secrets with `vault` from here on.
+    #[must_use]
+    pub fn sealed(mut self, vault: Arc<dyn Vault>) -> Self {
+        self.shared.vault = vault;
         self
     }
 
@@ -133,11 +144,13 @@ impl Services {
         let accounts = AccountsServer::new(AccountsFace(shared.clone()));
         let payees = PayeesServer::new(PayeesFace(shared.clone()));
         let credentials = CredentialsServer::new(CredentialsFace(shared.clone()));
+        let tokens = TokensServer::new(TokensFace(shared.clone()));
         let settlements = SettlementsServer::new(SettlementsFace(shared));
         let others = others
             .add_service(accounts.max_decoding_message_size(bytes_max))
             .add_service(payees.max_decoding_message_size(bytes_max))
             .add_service(credentials.max_decoding_message_size(bytes_max))
+            .add_service(tokens.max_decoding_message_size(bytes_max))
             .add_service(settlements.max_decoding_message_size(bytes_max));
         Front::new(authorizer, others, hall)
     }

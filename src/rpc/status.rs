@@ -193,6 +193,11 @@ fn refused(refusal: &Refusal) -> Ending {
             Reason::SecretWrong,
             "this takes the secret of its session or token",
         ),
+        Refusal::UnknownToken => Ending::new(Code::NotFound, Reason::UnknownToken, "there is no such token"),
+        Refusal::FamilyRevoked => {
+            let text = "a spent refresh secret of this mandate was used again, so two have it: the mandate is revoked";
+            Ending::new(Code::PermissionDenied, Reason::FamilyRevoked, text)
+        }
         Refusal::UnknownHold => {
             Ending::new(Code::NotFound, Reason::UnknownHold, "there is no such hold here")
         }

@@ -236,7 +236,7 @@ impl DebitStream {
 
     /// Keeps what is presented for a session, for as long as the stream lasts.
     fn present(&mut self, shown: &v1::Present) -> Result<(), Status> {
-        let session = decode::session(&shown.session_id, "present.session_id").map_err(decode::refuse)?;
+        let session = decode::debited(&shown.session_id, "present.session_id").map_err(decode::refuse)?;
         let proof = decode::secret(&shown.secret, "present.secret").map_err(decode::refuse)?;
         let proof = proof.ok_or_else(|| status::malformed("present.secret", "must be given"))?;
         if self.presented.len() >= PRESENTED_MAX && !self.presented.contains_key(&session) {
@@ -264,7 +264,7 @@ impl DebitStream {
             Admitted::Positions(asked) => {
                 let ask = |text: String| {
                     let position = |id: SessionId| self.shared.engine.position(id, writer.0, writer.1);
-                    let ticket = decode::session(&text, "session_ids").map(position);
+                    let ticket = decode::debited(&text, "session_ids").map(position);
                     (text, ticket)
                 };
                 let tickets = asked.session_ids.into_iter().map(ask).collect();

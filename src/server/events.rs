@@ -2,6 +2,7 @@
 //! Never: ends the process; `serve` listens to the bell and does.
 
 use crate::background;
+use tallystick_core::SessionId;
 use tallystick_engine::{CheckpointSummary, Committed, Events, RecoverySummary};
 use tallystick_journal::StorageFault;
 use tokio::sync::watch;
@@ -67,6 +68,10 @@ impl Events for LoggedEvents {
             hold_ns_max,
             "checkpoint is stored"
         );
+    }
+
+    fn family_revoked(&self, standing: SessionId) {
+        tracing::warn!(%standing, "a spent refresh secret was used again: its family is revoked, two may have had it");
     }
 
     fn background_failed(&self, what: &str, fault: &StorageFault) {

@@ -28,6 +28,14 @@ pub enum ServeFault {
     /// There is no randomness for ids.
     #[error("the operating system gives no randomness: {0}")]
     Randomness(#[from] SysError),
+    /// The key that secrets are derived from cannot be read or made.
+    #[error("the sealed key in {} cannot be read or made: {error}", folder.display())]
+    SealedKey {
+        /// In which data folder.
+        folder: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
     /// The first credential cannot be made.
     #[error("the first credential cannot be made: {0}")]
     FirstKey(Fault),
@@ -71,7 +79,7 @@ impl ServeFault {
                 storage(fault)
             }
             Self::Recover { fault: StartFault::Option(_), .. } => Exit::Usage,
-            Self::JournalFailed | Self::LastCheckpoint(_) => Exit::Storage,
+            Self::JournalFailed | Self::LastCheckpoint(_) | Self::SealedKey { .. } => Exit::Storage,
             Self::Recover { fault: StartFault::Thread(_), .. }
             | Self::Randomness(_)
             | Self::FirstKey(_)

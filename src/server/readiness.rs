@@ -3,19 +3,20 @@
 
 use std::collections::BTreeSet;
 use tallystick_proto::v1::{
-    accounts_server, authorizer_server, credentials_server, payees_server, settlements_server,
+    accounts_server, authorizer_server, credentials_server, payees_server, settlements_server, tokens_server,
 };
 use tokio::sync::Mutex;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 /// Names what health may be asked about: the whole, and each service.
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "",
     accounts_server::SERVICE_NAME,
     payees_server::SERVICE_NAME,
     authorizer_server::SERVICE_NAME,
     credentials_server::SERVICE_NAME,
     settlements_server::SERVICE_NAME,
+    tokens_server::SERVICE_NAME,
 ];
 
 /// Is a reason not to be ready.

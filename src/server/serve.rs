@@ -3,7 +3,7 @@
 //! Never: ends the process; reads a signal, a file or the environment.
 
 use crate::{
-    AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, ServeFault, clock_watch,
+    AnchoredClock, Config, JournalBell, LoggedEvents, OsIds, SealedKey, ServeFault, clock_watch,
     events::LoggedProjection,
     ops::{Archive, Live, MeteredEvents, Metrics, Ops, OpsListener},
     readiness::{Readiness, Unready},
@@ -109,7 +109,8 @@ impl App {
         let lookups = following.lookups().clone();
         let services = Services::new(Arc::clone(running.engine()), lookups.clone(), config.limits())
             .metered(Arc::clone(&metrics) as _)
-            .anonymous(config.anonymous);
+            .anonymous(config.anonymous)
+            .sealed(Arc::new(sealed_key(&config)?));
         let (gate, doors) = (services.gate(), Doors::new(&config.network));
         let front = front(services, reporter)?;
         let engine = Arc::clone(running.engine());
@@ -377,4 +378,10 @@ async fn abandon(running: Running) {
     if timeout(FAILED_STOP, spawn_blocking(move || drop(running))).await.is_err() {
         tracing::warn!("the engine's threads did not end in time");
     }
+}
+
+/// Opens the key that secrets are derived from: the data folder is ours by now.
+fn sealed_key(config: &Config) -> Result<SealedKey, ServeFault> {
+    let named = |error: std::io::Error| ServeFault::SealedKey { folder: config.data.clone(), error };
+    SealedKey::open(&config.data).map_err(named)
 }

@@ -49,7 +49,7 @@ impl Told {
 }
 
 /// Lists the kinds of record by the names that are told and filtered by.
-pub(super) const KINDS: [&str; 33] = [
+pub(super) const KINDS: [&str; 38] = [
     "genesis",
     "account_created",
     "deposited",
@@ -63,6 +63,11 @@ pub(super) const KINDS: [&str; 33] = [
     "payee_shared",
     "payee_noticed",
     "session_opened",
+    "token_issued",
+    "token_amended",
+    "period_begun",
+    "family_revoked",
+    "refresh_seen",
     "open_declined",
     "topped_up",
     "session_closing",
@@ -100,7 +105,12 @@ pub(crate) fn kind(record: &Record<'_>) -> &'static str {
         Record::PayeeStatusSet(_) => "payee_status_set",
         Record::PayeeShared(_) => "payee_shared",
         Record::PayeeNoticed(_) => "payee_noticed",
+        Record::SessionOpened(opened) if opened.token.is_some() => "token_issued",
         Record::SessionOpened(_) => "session_opened",
+        Record::TokenAmended(_) => "token_amended",
+        Record::PeriodBegun(_) => "period_begun",
+        Record::FamilyRevoked(_) => "family_revoked",
+        Record::RefreshSeen(_) => "refresh_seen",
         Record::OpenDeclined(_) => "open_declined",
         Record::ToppedUp(_) => "topped_up",
         Record::ControlSet(set) => match set.control.state {
@@ -204,6 +214,40 @@ impl Teller<'_> {
             }
             Record::CommandDeclined(declined) => {
                 self.declined(declined.command, declined.on, declined.decline)
+            }
+            Record::TokenAmended(amended) => {
+                let (cap, ends_at) =
+                    (amended.own.bounds.cap, moment::from_ns(amended.own.bounds.ends_at.ns()));
+                let why = if amended.authority.is_some() { " on new authority" } else { "" };
+                let text = format!("{} is {} until {ends_at} now{why}", amended.token, self.show(cap));
+                let fields =
+                    nanos(id(none(), "token_id", amended.token), "cap", cap).text("ends_at", &ends_at);
+                let authority = amended.authority.map(|authority| authority.principal).unwrap_or_default();
+                Told::new(text, fields.text("principal", authority)).of(EnvelopeId::Session(amended.token))
+            }
+            Record::PeriodBegun(begun) => {
+                let (from, to) = (begun.period.begins_at, begun.period.ends_at);
+                let (from, to) = (moment::from_ns(from.ns()), moment::from_ns(to.ns()));
+                let (cap, carried) = (self.show(begun.bounds.cap), begun.carried.len());
+                let text = format!("{} of {} is {cap} from {from} to {to}", begun.id, begun.standing);
+                let fields = id(id(none(), "token_id", begun.id), "standing_id", begun.standing);
+                let fields =
+                    nanos(fields, "cap", begun.bounds.cap).text("begins_at", &from).text("ends_at", &to);
+                let fields = fields.put("generation", begun.generation).put("carried_count", carried);
+                Told::new(text, fields).of(EnvelopeId::Session(begun.id))
+            }
+            Record::FamilyRevoked(revoked) => {
+                let text = format!(
+                    "{}: a spent refresh secret was used again, nothing below is approved",
+                    revoked.standing
+                );
+                Told::new(text, id(none(), "standing_id", revoked.standing))
+                    .of(EnvelopeId::Session(revoked.standing))
+            }
+            Record::RefreshSeen(seen) => {
+                let text = format!("{}: the newest refresh secret has arrived", seen.standing);
+                Told::new(text, id(none(), "standing_id", seen.standing))
+                    .of(EnvelopeId::Session(seen.standing))
             }
             Record::ToppedUp(topped) => {
                 let ends_at = moment::from_ns(topped.ends_at.ns());
@@ -468,6 +512,8 @@ fn scope(scope: Scope) -> &'static str {
         Scope::Reverse => "reverse",
         Scope::SetCreditLimit => "set_credit_limit",
         Scope::CreateCredential => "create_credential",
+        Scope::IssueToken => "issue_token",
+        Scope::AmendToken => "amend_token",
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) enum Mode {
 /// Takes what a session is opened with.
 #[derive(Debug, Args)]
 pub(crate) struct OpenArgs {
-    /// What it stands under: an account, acc_…, or another session, ses_…
+    /// What it stands under: an account, acc_…, another session, ses_…, or a token, tok_…
     #[arg(value_parser = ids::envelope)]
     under: String,
     /// The most that can be spent, such as 2.00.
@@ -62,6 +62,12 @@ pub(crate) struct OpenArgs {
     debit_max: Option<String>,
     #[arg(long, value_name = "MOST/SPAN", help = velocity::HELP)]
     velocity: Vec<String>,
+    /// Debits above this need somebody's approval.
+    #[arg(long, value_name = "AMOUNT")]
+    approval_above: Option<String>,
+    /// Under a period's token: go on after the period, with its whole cap set aside in the next.
+    #[arg(long)]
+    carry: bool,
     /// Who approved it.
     #[arg(long, value_name = "NAME")]
     principal: Option<String>,
@@ -115,9 +121,9 @@ pub(crate) async fn run(args: OpenArgs, desk: &Desk) -> Result<Said, Failure> {
 }
 
 /// Asks for the currency of what a session is to stand under.
-async fn currency_of(under: &str, desk: &Desk) -> Result<String, Failure> {
+pub(crate) async fn currency_of(under: &str, desk: &Desk) -> Result<String, Failure> {
     let doing = "find the currency";
-    if under.starts_with("ses_") {
+    if !under.starts_with("acc_") {
         let request = v1::GetSessionRequest { session_id: under.to_owned() };
         let answer = desk.call(doing, desk.client.get_session(request)).await?;
         let settled = || answer.settlement.map(|settlement| settlement.currency);
@@ -130,9 +136,8 @@ async fn currency_of(under: &str, desk: &Desk) -> Result<String, Failure> {
 }
 
 fn request(args: &OpenArgs, money: Money) -> Result<v1::OpenSessionRequest, Failure> {
-    let is_child = args.under.starts_with("ses_");
-    let (account_id, parent_session_id) =
-        if is_child { (String::new(), args.under.clone()) } else { (args.under.clone(), String::new()) };
+    let only = |prefix| if args.under.starts_with(prefix) { args.under.clone() } else { String::new() };
+    let is_child = !args.under.starts_with("acc_");
     let ttl = args.ttl.as_deref().or((!is_child).then_some(TTL));
     let ttl = ttl.map(|ttl| moment::read_span("--ttl", ttl)).transpose()?.map(moment::to_wire);
     let instant = |field, text: &Option<String>| {
@@ -153,7 +158,10 @@ fn request(args: &OpenArgs, money: Money) -> Result<v1::OpenSessionRequest, Fail
         Mode::Shared => EnvelopeMode::Shared,
     };
     Ok(v1::OpenSessionRequest {
-        account_id,
+        account_id: only("acc_"),
+        parent_token_id: only("tok_"),
+        carry: args.carry,
+        approval_above_nanos: money.read_or_none("--approval-above", args.approval_above.as_deref())?,
         cap_nanos: money.read("CAP", &args.cap)?,
         ttl,
         not_before: instant("--not-before", &args.not_before)?,
@@ -165,7 +173,7 @@ fn request(args: &OpenArgs, money: Money) -> Result<v1::OpenSessionRequest, Fail
         debit_max_nanos: money.read_or_none("--debit-max", args.debit_max.as_deref())?,
         authority,
         reference: args.reference.clone(),
-        parent_session_id,
+        parent_session_id: only("ses_"),
         mode: mode.into(),
         secret_hash: args.secret.given().map(|secret| secret.hash().to_vec()).unwrap_or_default(),
         parent_secret: args.parent_secret.bytes(),
@@ -173,7 +181,7 @@ fn request(args: &OpenArgs, money: Money) -> Result<v1::OpenSessionRequest, Fail
     })
 }
 
-fn payee_cap(text: &str, money: Money) -> Result<v1::PayeeCap, Failure> {
+pub(crate) fn payee_cap(text: &str, money: Money) -> Result<v1::PayeeCap, Failure> {
     const FIELD: &str = "--payee-cap";
     let parts = text.split_once('=');
     let (payee, amount) =

@@ -65,7 +65,7 @@ fn debit_bounds(session: &Session, money: Money) -> String {
     }
 }
 
-fn authority_line(authority: &Authority) -> String {
+pub(super) fn authority_line(authority: &Authority) -> String {
     let Authority { principal, method, approved_at, .. } = authority;
     let at = approved_at.as_ref().map(|at| format!("at {}", moment::show(Some(at)))).unwrap_or_default();
     let by = if method.is_empty() { String::new() } else { format!("by {method}") };

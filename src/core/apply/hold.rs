@@ -3,7 +3,7 @@
 
 use super::{found, session::Stand, sure};
 use crate::{
-    Amount, Partition, Stamp,
+    Amount, Partition, Stamp, Time,
     books::Book,
     command::Act,
     record::{Debited, HoldLapsed},
@@ -76,6 +76,7 @@ impl Partition {
         let after = found(self.sessions.get(slot), "a hold in no session").end();
         self.ends.remove(&before);
         self.ends.insert(after);
+        self.token_hold_lapsed(stamp.at, slot);
     }
 
     /// Ends a hold and gives back what it still holds. Returns how much that was.
@@ -134,7 +135,7 @@ impl Partition {
 
 impl Session {
     /// Returns an open hold whose time is over, as the record that ends it.
-    pub(crate) fn lapsing(&self, now: crate::Time) -> Option<HoldLapsed> {
+    pub(crate) fn lapsing(&self, now: Time) -> Option<HoldLapsed> {
         let (hold, found) = self.holds()?.lapsed(now)?;
         Some(HoldLapsed { session: self.id, hold, released: found.left })
     }

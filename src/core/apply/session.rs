@@ -1,7 +1,7 @@
 //! Owns: what records do to sessions: opened, debited, reversed, topped up, settled; and to everything above them.
 //! Never: decides.
 
-use super::{found, sure};
+use super::{found, sure, token::token};
 use crate::{
     Amount, Partition, Stamp, Time,
     account::Account,
@@ -10,13 +10,15 @@ use crate::{
     control::State,
     keys::{Keys, Remembered, Said},
     partition::Made,
-    record::{Debited, Reversed, SessionClosing, SessionOpened, SessionSettled, StoredIntent, ToppedUp},
+    record::{
+        Debited, Reversed, SessionClosing, SessionOpened, SessionSettled, StoredIntent, TokenPart, ToppedUp,
+    },
     session::{About, Authority, Clauses, Guard, Guards, Mode, PayeePart, Plain, Session},
     settlement::{Outgoing, Settlement},
     tree::{At, EnvelopeMut},
     velocity::Velocity,
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
 /// Is what of a session says where its money comes from and who counts it.
 #[derive(Clone, Copy)]
@@ -39,6 +41,7 @@ impl Partition {
         let said = Said::of(debit, self.seed);
         let session = found(self.sessions.get_mut(debit.session.slot()), "a debit in no session");
         assert_eq!(session.id, debit.session, "bug: record {seq} names another session");
+        let is_token = session.guards.has(Guards::TOKEN);
         let is_debit = debit.act == Act::Debit || debit.late;
         assert!(!is_debit || debit.taken <= debit.amount, "bug: record {seq} takes more than was asked");
         let remembered = Remembered { seq, said, verdict: debit.verdict, taken: debit.taken };
@@ -50,17 +53,19 @@ impl Partition {
         }
         if debit.verdict.is_some() {
             assert!(debit.taken.is_zero(), "bug: record {seq} declines and takes");
-            return;
+        } else if is_debit {
+            session.take(debit.payee, debit.taken);
+            let (currency, stand, guards) = (session.currency, Stand::of(session), session.guards);
+            let book = self.charge(stand, debit.payee, debit.taken);
+            self.move_money(currency, book, Book::Unsettled, debit.taken);
+            if guards.has(Guards::VELOCITY) {
+                self.take_velocity(debit.session.slot(), debit.payee, debit.taken, stamp.at);
+            }
+        } else {
+            self.held(seq, stamp, debit);
         }
-        if !is_debit {
-            return self.held(seq, stamp, debit);
-        }
-        session.take(debit.payee, debit.taken);
-        let (currency, stand, guards) = (session.currency, Stand::of(session), session.guards);
-        let book = self.charge(stand, debit.payee, debit.taken);
-        self.move_money(currency, book, Book::Unsettled, debit.taken);
-        if guards.has(Guards::VELOCITY) {
-            self.take_velocity(debit.session.slot(), debit.payee, debit.taken, stamp.at);
+        if is_token {
+            self.token_used(stamp, debit);
         }
     }
 
@@ -140,15 +145,13 @@ impl Partition {
             writers: Vec::new(),
             keys: Keys::default(),
             about: About { authority, reference: opened.reference.into(), ..About::default() },
-            guards: guards(&opened.clauses),
-            guard: guard(&opened.clauses),
+            guards: guards(&opened.clauses).and(Guards::TOKEN.if_so(opened.token.is_some())),
+            guard: guard(&opened.clauses, opened.token.as_ref()),
         });
-        let above = session.above();
-        session.guards = session.guards.and(Guards::VELOCITY.if_so(self.is_limited(above)));
-        self.ends.insert(session.end());
-        self.children.extend(session.parent().map(|parent| (parent, opened.id.slot())));
-        self.sessions.insert(opened.id.slot(), session);
-        self.count_child(above, |children| children.checked_add(1));
+        session.guards = session.guards.and(Guards::VELOCITY.if_so(self.is_limited(session.above())));
+        let (above, carried_until) = (session.above(), session.is_carried().then_some(session.ends_at()));
+        self.admit(session);
+        self.token_used_by_child(stamp, above, carried_until);
         if opened.mode == Mode::Reserved {
             let book = self.set_aside(above, opened.bounds.cap);
             self.move_money(currency, book, Book::Reserved, opened.bounds.cap);
@@ -156,7 +159,17 @@ impl Partition {
         self.remember_command(seq, &opened.keyed, Made::Session(opened.id));
     }
 
-    fn set_aside(&mut self, above: At, cap: Amount) -> Book {
+    /// Takes a session in, where everything finds it.
+    pub(super) fn admit(&mut self, session: Session) {
+        let (slot, above) = (session.id.slot(), session.above());
+        self.ends.insert(session.end());
+        self.children.extend(session.parent().map(|parent| (parent, slot)));
+        self.bent += u32::from(session.is_bent());
+        self.sessions.insert(slot, session);
+        self.count_child(above, |children| children.checked_add(1));
+    }
+
+    pub(super) fn set_aside(&mut self, above: At, cap: Amount) -> Book {
         self.change_counting(above, |envelope| match envelope {
             EnvelopeMut::Session(session) => session.reserve(cap),
             EnvelopeMut::Account(account) => account.reserve(cap),
@@ -182,11 +195,15 @@ impl Partition {
         let before = session.end();
         session.raise(topped.add, topped.ends_at);
         let (currency, end, stand) = (session.currency, session.end(), Stand::of(session));
+        let carried = session.is_carried().then(|| (session.above(), session.ends_at()));
         self.ends.remove(&before);
         self.ends.insert(end);
         if stand.mode == Mode::Reserved && !topped.add.is_zero() {
             let book = self.set_aside(stand.above, topped.add);
             self.move_money(currency, book, Book::Reserved, topped.add);
+        }
+        if let Some((At::Session(above), ends_at)) = carried {
+            self.change_session(above, |token| token.wait_until(ends_at));
         }
         self.remember_command(seq, &topped.keyed, Made::Session(topped.session));
     }
@@ -215,6 +232,7 @@ impl Partition {
         let (cap, spent) = (session.cap(), sure(settled.total.checked_add(session.spent_below())));
         self.ends.remove(&session.end());
         self.closing -= u32::from(session.closing_at() != Time::ZERO);
+        self.bent -= u32::from(session.is_bent());
         if let Some(parent) = session.parent() {
             self.children.remove(&(parent, slot));
         }
@@ -234,6 +252,7 @@ impl Partition {
                 assert!(settled.released.is_zero(), "bug: record {seq} gives back what was not set aside");
             }
         }
+        self.token_after_child(stamp.at, &session);
         self.move_money(session.currency, Book::Unsettled, Book::InTransit, settled.total);
         self.send_lines(&session, settled);
         let parent = session.parent().and_then(|slot| self.sessions.get(slot)).map(|parent| parent.id);
@@ -262,17 +281,12 @@ fn guards(clauses: &Clauses) -> Guards {
 }
 
 /// Makes what is kept of clauses; `None` for nothing.
-fn guard(clauses: &Clauses) -> Option<Guard> {
+fn guard(clauses: &Clauses, part: Option<&TokenPart<'_>>) -> Option<Guard> {
     let Clauses { secret, approval_above, carry, velocity } = clauses;
     let (secret, approval_above, carry) = (*secret, *approval_above, *carry);
-    let velocity = Velocity::begin(velocity);
-    (*clauses != Clauses::default()).then(|| Guard {
-        secret,
-        approval_above,
-        carry,
-        velocity,
-        ..Guard::default()
-    })
+    let (velocity, token) = (Velocity::begin(velocity), part.map(|part| Box::new(token(part))));
+    let is_some = *clauses != Clauses::default() || token.is_some();
+    is_some.then(|| Guard { secret, approval_above, carry, velocity, token, ..Guard::default() })
 }
 
 fn settlement_of(

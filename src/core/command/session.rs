@@ -129,6 +129,30 @@ impl<'a> OpenSession<'a> {
         }
     }
 
+    /// Checks the fields alone, of a session or of what has them in common with one: `life` bounds how long it lasts, `rule` says so.
+    pub(super) fn check_for(&self, life: Span, rule: &'static str) -> Result<(), Refusal> {
+        check_key(self.key)?;
+        check_amount(self.cap, "cap_nanos")?;
+        let on_account = matches!(self.parent, EnvelopeId::Account(_));
+        if (on_account && self.ttl.ns() == 0) || self.ttl > life {
+            return Err(Refusal::malformed("ttl", rule));
+        }
+        self.check_payees()?;
+        check_optional_amount(self.default_payee_cap, "default_payee_cap_nanos")?;
+        check_optional_amount(self.debit_min, "debit_min_nanos")?;
+        check_optional_amount(self.debit_max, "debit_max_nanos")?;
+        let approval = Amount::from_nanos(self.clauses.approval_above.nanos_or_zero());
+        check_optional_amount(approval, "approval_above_nanos")?;
+        VelocityLimit::check_all(&self.clauses.velocity)?;
+        if !self.debit_max.is_zero() && self.debit_max < self.debit_min {
+            return Err(Refusal::malformed("debit_max_nanos", "must be at least debit_min_nanos"));
+        }
+        check_name(self.principal, "authority.principal", 0)?;
+        let method = ("authority.method", "must be at most 64 bytes");
+        check_length(self.method.len(), 0, limits::METHOD_BYTES, method)?;
+        check_name(self.reference, "reference", 0)
+    }
+
     fn check_payees(&self) -> Result<(), Refusal> {
         check_length(
             self.payees.len(),
@@ -181,26 +205,7 @@ impl Command for OpenSession<'_> {
     ];
 
     fn check(&self) -> Result<(), Refusal> {
-        check_key(self.key)?;
-        check_amount(self.cap, "cap_nanos")?;
-        let on_account = matches!(self.parent, EnvelopeId::Account(_));
-        if (on_account && self.ttl.ns() == 0) || self.ttl > limits::SESSION_LIFE {
-            return Err(Refusal::malformed("ttl", "must be more than 0 and at most 30 days"));
-        }
-        self.check_payees()?;
-        check_optional_amount(self.default_payee_cap, "default_payee_cap_nanos")?;
-        check_optional_amount(self.debit_min, "debit_min_nanos")?;
-        check_optional_amount(self.debit_max, "debit_max_nanos")?;
-        let approval = Amount::from_nanos(self.clauses.approval_above.nanos_or_zero());
-        check_optional_amount(approval, "approval_above_nanos")?;
-        VelocityLimit::check_all(&self.clauses.velocity)?;
-        if !self.debit_max.is_zero() && self.debit_max < self.debit_min {
-            return Err(Refusal::malformed("debit_max_nanos", "must be at least debit_min_nanos"));
-        }
-        check_name(self.principal, "authority.principal", 0)?;
-        let method = ("authority.method", "must be at most 64 bytes");
-        check_length(self.method.len(), 0, limits::METHOD_BYTES, method)?;
-        check_name(self.reference, "reference", 0)
+        self.check_for(limits::SESSION_LIFE, "must be more than 0 and at most 30 days")
     }
 
     fn key_hash(&self, seed: Seed) -> KeyHash {

@@ -2,7 +2,7 @@
 //! Never: writes. What is returned approved must succeed in `apply`.
 
 use super::{
-    Decided,
+    Decided, bent,
     hold::{self, Ruled},
     velocity::{velocity_left, within_velocity},
 };
@@ -124,8 +124,8 @@ pub fn debit<'a>(
 pub fn judge(partition: &Partition, command: &Debit<'_>, now: Time) -> Result<Judged, Refusal> {
     command.check()?;
     let session = partition.session(command.session)?;
-    if session.guards.has(Guards::SECRET) {
-        check_secret(session, command.proof)?;
+    if session.guards.has(Guards::SECRET.and(Guards::TOKEN)) {
+        check_guards(session, command)?;
     }
     let (payee, _) = partition.notice(command.payee)?;
     let (intent, before) = recognise(partition, session, command)?;
@@ -140,6 +140,16 @@ pub fn judge(partition: &Partition, command: &Debit<'_>, now: Time) -> Result<Ju
     }
     let ruling = rule(partition, session, &ask, now);
     Ok(Judged::New(Judgement { act: Act::Debit, late: false, payee, intent, ruling }))
+}
+
+/// Refuses whoever does not know a session's secret, and what is asked of a standing mandate itself.
+#[cold]
+fn check_guards(session: &Session, command: &Debit<'_>) -> Result<(), Refusal> {
+    if session.is_standing() {
+        let rule = "must not be a standing mandate: refresh it, and debit its period's token";
+        return Err(Refusal::malformed("session_id", rule));
+    }
+    check_secret(session, command.proof)
 }
 
 /// Refuses whoever does not know a session's secret. *Errors*: `SecretWrong`.
@@ -227,6 +237,11 @@ pub fn look_up(
 
 /// Climbs the ladder: how much is taken, or why not.
 pub(crate) fn rule(partition: &Partition, session: &Session, ask: &Ask, now: Time) -> Result<Amount, Hit> {
+    let own = climb(partition, session, ask, now);
+    if partition.bent == 0 { own } else { bent::among(partition, session, ask, own) }
+}
+
+fn climb(partition: &Partition, session: &Session, ask: &Ask, now: Time) -> Result<Amount, Hit> {
     use DeclineCode as Code;
     let bounds = session.bounds();
     let own = EnvelopeId::Session(session.id);

@@ -3,15 +3,19 @@
 //! Never: I/O, a clock, randomness; what is drawn is handed in.
 
 mod account;
+mod amend;
+mod bent;
 mod control;
 mod credential;
 mod debit;
 mod hold;
 mod open;
 mod raise;
+mod refresh;
 mod register;
 mod reverse;
 mod settle;
+mod token;
 mod velocity;
 
 use crate::{
@@ -23,15 +27,18 @@ use crate::{
 };
 
 pub use account::{create_account, deposit, move_deposit, repay, set_credit_limit, withdraw};
+pub use amend::amend_token;
 pub use control::{set_control, take_control};
 pub use credential::{create_credential, revoke_credential};
 pub use debit::{DebitReplay, Judged, Judgement, debit, judge, look_up};
 pub use hold::lapse;
 pub use open::open_session;
 pub use raise::top_up;
+pub use refresh::{Refreshed, refresh_token};
 pub use register::{block_payee, create_payee, open_writer, position_writer, post_settlement, take_notice};
 pub use reverse::reverse;
 pub use settle::{close, settle};
+pub use token::issue_token;
 
 pub(crate) use debit::{Ask, check_secret};
 pub(crate) use hold::{Ruled, rule_act};

@@ -4,16 +4,24 @@
 use super::{Decided, check_secret, declined};
 use crate::{
     AccountId, Amount, Cap, Currency, Decline, DeclineCode, EnvelopeId, Next, Partition, PayeeId, Record,
-    Refusal, SessionId, Time,
+    Refusal, SessionId, Span, Time,
     command::{Command as _, OpenSession, Scope},
+    hash::KeyHash,
     id::Place,
     limits,
     partition::CommandKey,
-    record::SessionOpened,
+    record::{Keyed, SessionOpened},
     session::{Bounds, Clauses, Mode, Session},
     tree::At,
 };
 use alloc::vec::Vec;
+
+/// Bounds a session's life, and how far ahead it begins.
+const SESSION_LIFE: (Span, &str) = (limits::SESSION_LIFE, "must be at most 30 days ahead");
+/// As `SESSION_LIFE`, of a token.
+const TOKEN_LIFE: (Span, &str) = (limits::TOKEN_LIFE, "must be at most 5 years ahead");
+const NO_CARRY: Refusal =
+    Refusal::malformed("carry", "must be given only to a RESERVED session under the token of a period");
 
 /// Is what a new session finds above it.
 struct Above<'a> {
@@ -45,27 +53,43 @@ pub fn open_session<'a>(
         Ok(keyed) => keyed,
         Err(before) => return Ok(Decided::Replay(before)),
     };
-    let above = above(partition, command.parent)?;
+    let opened = match opening(partition, command, (now, draw), false)? {
+        Ok(opened) => opened,
+        Err(decline) => return Ok(declined(Scope::OpenSession, command.parent, decline, keyed)),
+    };
+    Ok(Decided::Record(Record::SessionOpened(SessionOpened { keyed, ..opened })))
+}
+
+/// Climbs the ladder of an opening, of a session or of a token, whose key was not seen before.
+pub(super) fn opening<'a>(
+    partition: &Partition,
+    command: &OpenSession<'a>,
+    (now, draw): (Time, u64),
+    is_token: bool,
+) -> Result<Result<SessionOpened<'a>, Decline>, Refusal> {
+    let above = above(partition, command)?;
     if let Some(parent) = above.parent {
         check_secret(parent, command.parent_proof)?;
     }
     if let Err(hit) = partition.goes_on(above.at) {
-        return Ok(declined(Scope::OpenSession, command.parent, hit.decline, keyed));
+        return Ok(Err(hit.decline));
+    }
+    if let Some((code, limit_of)) = above.parent.and_then(|parent| partition.revoked_above(parent)) {
+        return Ok(Err(Decline::new(code, limit_of.level(), Next::Nothing)));
     }
     let ended = above.parent.is_some_and(|parent| partition.has_ended(parent, now));
     if ended {
-        let decline = Decline::new(DeclineCode::SessionEnded, command.parent.level(), Next::Nothing);
-        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
+        return Ok(Err(Decline::new(DeclineCode::SessionEnded, command.parent.level(), Next::Nothing)));
     }
-    let bounds = bounds(command, &above, now)?;
+    let life = if is_token { TOKEN_LIFE } else { SESSION_LIFE };
+    let bounds = bounds(command, &above, now, life)?;
     let clauses = clauses(command, &above)?;
     let payees = payees(partition, command, &above, bounds.default_payee_cap)?;
     if command.currency != above.currency {
-        let decline = Decline::new(DeclineCode::CurrencyMismatch, command.parent.level(), Next::Nothing);
-        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
+        return Ok(Err(Decline::new(DeclineCode::CurrencyMismatch, command.parent.level(), Next::Nothing)));
     }
     if let Err(decline) = fits(partition, command, &above) {
-        return Ok(declined(Scope::OpenSession, command.parent, decline, keyed));
+        return Ok(Err(decline));
     }
     let (slot, generation) = partition.sessions.next_place();
     if slot >= limits::ROWS_PER_TABLE {
@@ -73,8 +97,9 @@ pub fn open_session<'a>(
     }
     // From here on the session must open.
     let place = Place { partition: partition.number, slot, generation };
-    Ok(Decided::Record(Record::SessionOpened(SessionOpened {
-        id: SessionId::new(place, draw),
+    let id = if is_token { SessionId::new_token(place, draw) } else { SessionId::new(place, draw) };
+    Ok(Ok(SessionOpened {
+        id,
         account: above.account,
         parent: above.parent.map(|parent| parent.id),
         mode: command.mode,
@@ -86,8 +111,18 @@ pub fn open_session<'a>(
         evidence_hash: command.evidence_hash,
         approved_at: command.approved_at,
         reference: command.reference,
-        keyed,
-    })))
+        token: None,
+        keyed: Keyed { key: KeyHash(0), content: Vec::new() },
+    }))
+}
+
+/// Returns the payees that an opening lists or caps, with their caps.
+pub(super) fn listed_payees(
+    partition: &Partition,
+    command: &OpenSession<'_>,
+    default_cap: Cap,
+) -> Result<Vec<(u32, Cap)>, Refusal> {
+    payees(partition, command, &above(partition, command)?, default_cap)
 }
 
 /// Takes the clauses that few mandates have: a threshold for approval is the parent's where none is asked.
@@ -103,8 +138,9 @@ fn clauses(command: &OpenSession<'_>, above: &Above<'_>) -> Result<Clauses, Refu
     Ok(clauses)
 }
 
-fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal> {
-    match parent {
+fn above<'p>(partition: &'p Partition, command: &OpenSession<'_>) -> Result<Above<'p>, Refusal> {
+    match command.parent {
+        EnvelopeId::Account(_) if command.clauses.carry => Err(NO_CARRY),
         EnvelopeId::Account(id) => {
             let account = partition.account(id)?;
             let rule = "must end the session the authority's margin before it can no longer be used";
@@ -121,6 +157,19 @@ fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal
         }
         EnvelopeId::Session(id) => {
             let parent = partition.session(id)?;
+            if parent.is_standing() {
+                let rule = "must not be a standing mandate: refresh it, and use its period's token";
+                return Err(Refusal::malformed("parent_token_id", rule));
+            }
+            let ends_by = match command.clauses.carry {
+                false => (parent.ends_at(), "must end the session no later than its parent"),
+                true if !parent.is_period() || command.mode != Mode::Reserved => return Err(NO_CARRY),
+                true => {
+                    let standing =
+                        partition.sessions_above(parent).next().map_or(parent.ends_at(), Session::ends_at);
+                    (standing, "must end the session no later than its standing mandate")
+                }
+            };
             let account = partition.accounts.get(parent.account).ok_or(Refusal::UnknownAccount)?;
             Ok(Above {
                 account: account.id,
@@ -130,7 +179,7 @@ fn above(partition: &Partition, parent: EnvelopeId) -> Result<Above<'_>, Refusal
                 children: parent.open_children(),
                 children_most: limits::SESSION_CHILDREN,
                 depth: parent.depth,
-                ends_by: Some((parent.ends_at(), "must end the session no later than its parent")),
+                ends_by: Some(ends_by),
             })
         }
     }
@@ -164,9 +213,14 @@ pub(crate) fn room_for(partition: &Partition, at: At, cap: Amount) -> Result<(),
 }
 
 /// Intersects what was asked with what the parent allows. *Errors*: `Malformed`, naming the field that is wider.
-fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bounds, Refusal> {
-    if command.not_before.since(now) > limits::SESSION_LIFE {
-        return Err(Refusal::malformed("not_before", "must be at most 30 days ahead"));
+fn bounds(
+    command: &OpenSession<'_>,
+    above: &Above<'_>,
+    now: Time,
+    (life, rule): (Span, &'static str),
+) -> Result<Bounds, Refusal> {
+    if command.not_before.since(now) > life {
+        return Err(Refusal::malformed("not_before", rule));
     }
     let parent = above.parent.map(Session::bounds);
     let begins = parent.map_or(Time::ZERO, |parent| parent.not_before);
@@ -175,7 +229,8 @@ fn bounds(command: &OpenSession<'_>, above: &Above<'_>, now: Time) -> Result<Bou
     }
     let not_before = command.not_before.max(begins);
     let ends_at = match (command.ttl.ns(), parent) {
-        (0, Some(parent)) => Some(parent.ends_at),
+        // A token may last longer than what is opened under it.
+        (0, Some(parent)) => now.max(not_before).checked_add(life).map(|most| most.min(parent.ends_at)),
         // What it does not say begins with its parent, and cannot be used before; a life does not begin before it is decided.
         (_, _) if command.not_before == Time::ZERO => now.max(begins).checked_add(command.ttl),
         (_, _) => command.not_before.checked_add(command.ttl),
@@ -228,6 +283,10 @@ fn debit_bounds(command: &OpenSession<'_>, parent: Option<&Bounds>) -> Result<(A
     Ok((debit_min, debit_max))
 }
 
+fn is_barred(parent: &Session, payee: u32) -> bool {
+    parent.token().is_some_and(|token| token.barred.binary_search(&payee).is_ok())
+}
+
 /// Resolves the payees that the session begins with: the allow-list, its own or its parent's, and those with caps of their
 /// own.
 fn payees(
@@ -240,7 +299,7 @@ fn payees(
     let find = |payee: PayeeId, field| {
         let (slot, _) = partition.notice(payee)?;
         match allowed {
-            Some(parent) if parent.part(slot).is_none() => {
+            Some(parent) if parent.part(slot).is_none() || is_barred(parent, slot) => {
                 Err(Refusal::malformed(field, "must be on the parent session's allow-list"))
             }
             Some(_) | None => Ok(slot),
@@ -251,7 +310,8 @@ fn payees(
         parts.push((find(*payee, "payee_ids")?, default_cap));
     }
     if let Some(parent) = allowed.filter(|_| command.payees.is_empty()) {
-        parts.extend(parent.payees().map(|part| (part.payee, default_cap)));
+        let listed = parent.payees().filter(|part| !is_barred(parent, part.payee));
+        parts.extend(listed.map(|part| (part.payee, default_cap)));
     }
     let listed = parts.len();
     for (payee, cap) in &command.payee_caps {

@@ -62,7 +62,9 @@ fn end(partition: &Partition, session: &Session, command: &TopUp<'_>, now: Time)
     let ends_at =
         ends_at.ok_or(Refusal::malformed("extend_by", "must end the session within 30 days from now"))?;
     let parent = session.parent().and_then(|slot| partition.sessions.get(slot));
-    if parent.is_some_and(|parent| ends_at > parent.ends_at()) {
+    // What is carried into the next period ends with the standing mandate at the latest.
+    let by = if session.is_carried() { partition.sessions_above(session).nth(1) } else { parent };
+    if by.is_some_and(|parent| ends_at > parent.ends_at()) {
         return Err(Refusal::malformed("extend_by", "must end the session no later than its parent"));
     }
     let account = partition.accounts.get(session.account);

@@ -4,7 +4,7 @@ use super::Decided;
 use crate::{
     Amount, Partition, Record, Refusal, SessionId, Time,
     record::{SessionClosing, SessionSettled},
-    session::{Mode, PayeePart},
+    session::{Mode, PayeePart, Token},
     settlement::{Line, Reason},
 };
 use alloc::vec::Vec;
@@ -32,8 +32,13 @@ pub fn settle(
     };
     let mut lines: Vec<Line> = paid.filter_map(line).collect();
     lines.sort_unstable_by_key(|line| line.payee);
-    let reason = if partition.revocations(session).any(|word| word.at < session.ends_at()) {
+    let token = session.token();
+    let reason = if token.is_some_and(Token::is_revoked)
+        || partition.revocations(session).any(|word| word.at < session.ends_at())
+    {
         Reason::Revoked
+    } else if token.is_some_and(Token::is_consumed) {
+        Reason::Consumed
     } else if now >= session.ends_at() {
         Reason::Expired
     } else if cascading {

@@ -2,7 +2,7 @@
 //! row, and says so in one byte of the row: a debit that meets nothing of the kind tests that byte and no more.
 //! Never: the order in which limits are tested.
 
-use super::SecretHash;
+use super::{SecretHash, Token};
 use crate::{Amount, Cap, Time, apply::sure, control::Control, limits, velocity::Velocity};
 use alloc::{boxed::Box, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,12 @@ impl Guards {
         Self(self.0 | other.0)
     }
 
+    /// Returns this without `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Returns this where `on`, and nothing where not.
     #[must_use]
     pub const fn if_so(self, on: bool) -> Self {
@@ -59,13 +65,15 @@ pub struct Guard {
     pub control: Option<Box<Control>>,
     /// Its limits in time, and what was taken of them.
     pub velocity: Box<[Velocity]>,
+    /// What makes a token of it.
+    pub token: Option<Box<Token>>,
 }
 
 impl Guard {
     /// Returns a copy as it is shown: without its limits in time, which are shown by themselves.
     pub(crate) fn shown(&self) -> Self {
-        let Self { secret, approval_above, carry, holds, control, velocity: _ } = self;
-        let (holds, control) = (holds.clone(), control.clone());
+        let Self { secret, approval_above, carry, holds, control, velocity: _, token } = self;
+        let (holds, control, token) = (holds.clone(), control.clone(), token.clone());
         Self {
             secret: *secret,
             approval_above: *approval_above,
@@ -73,6 +81,7 @@ impl Guard {
             holds,
             control,
             velocity: Box::default(),
+            token,
         }
     }
 }

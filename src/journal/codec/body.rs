@@ -9,6 +9,7 @@ mod payee;
 mod piece;
 mod session;
 mod settlement;
+mod token;
 mod velocity;
 
 pub(super) use debit::take_debited;
@@ -18,7 +19,7 @@ use piece::id;
 use tallystick_core::{
     Record, SessionId, WriterId,
     hash::Seed,
-    record::{Genesis, OutboxDelivered, SessionClosing, WriterOpened, WriterPositioned},
+    record::{Genesis, OutboxDelivered, SessionClosing, SessionOpened, WriterOpened, WriterPositioned},
 };
 
 /// Numbers the kind that most records are.
@@ -33,7 +34,7 @@ pub(super) const fn version(kind: u8) -> u8 {
         // 1 had no limit, no external authority and no payment method; 2 no front-end and no limits in time.
         10 => 3,
         // 1 had no clauses.
-        30 => 2,
+        30 | 60 => 2,
         // 1 had no partial debits, 2 no late captures.
         DEBITED => 3,
         _ => 1,
@@ -42,7 +43,7 @@ pub(super) const fn version(kind: u8) -> u8 {
 
 /// Returns whether a kind of record is one that `take` reads.
 pub(super) const fn is_known(kind: u8) -> bool {
-    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=38 | DEBITED..=VOID | 44..=46 | 50..=52 | 90 | 91)
+    matches!(kind, 1 | 10..=16 | 20..=23 | 30..=38 | DEBITED..=VOID | 44..=46 | 50..=52 | 60..=64 | 90 | 91)
 }
 
 pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
@@ -62,7 +63,14 @@ pub(super) fn put(record: &Record<'_>, out: &mut Vec<u8>) {
         Record::PayeeStatusSet(r) => payee::put_status_set(r, out),
         Record::PayeeShared(r) => payee::put_shared(r, out),
         Record::PayeeNoticed(r) => payee::put_noticed(r, out),
-        Record::SessionOpened(r) => session::put_opened(r, out),
+        Record::SessionOpened(r) => {
+            session::put_opened(r, out);
+            r.token.iter().for_each(|part| token::put_part(part, out));
+        }
+        Record::TokenAmended(r) => token::put_amended(r, out),
+        Record::PeriodBegun(r) => token::put_begun(r, out),
+        Record::FamilyRevoked(r) => out.put_u128(r.standing.bits()),
+        Record::RefreshSeen(r) => out.put_u128(r.standing.bits()),
         Record::OpenDeclined(r) => session::put_open_declined(r, out),
         Record::ToppedUp(r) => session::put_topped_up(r, out),
         Record::ControlSet(r) => control::put_set(r, out),
@@ -129,6 +137,14 @@ pub(super) fn take<'a>(kind: u8, version: u8, take: &mut Take<'a>) -> Result<Rec
         }),
         50 => Record::SessionSettled(settlement::take_settled(take)?),
         51 => Record::SettlementPosted(settlement::take_posted(take)?),
+        60 => {
+            let opened = session::take_opened(version, take)?;
+            Record::SessionOpened(SessionOpened { token: Some(token::take_part(take)?), ..opened })
+        }
+        61 => Record::TokenAmended(token::take_amended(take)?),
+        62 => Record::PeriodBegun(token::take_begun(take)?),
+        63 => Record::FamilyRevoked(token::take_revoked(take)?),
+        64 => Record::RefreshSeen(token::take_seen(take)?),
         52 => Record::OutboxDelivered(OutboxDelivered { through: take.small("outbox number")? }),
         90 => Record::CredentialMade(credential::take_made(take)?),
         91 => Record::CredentialRevoked(credential::take_revoked(take)?),

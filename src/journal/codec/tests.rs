@@ -143,7 +143,7 @@ fn a_number_that_means_nothing_is_refused_by_name() {
         keyed: keyed(),
     });
     // The code is 200 in two bytes.
-    assert_eq!([0, 11].map(|byte| damaged(&declined, 0, byte)), ["command"; 2]);
+    assert_eq!([0, 200].map(|byte| damaged(&declined, 0, byte)), ["command"; 2]);
     assert_eq!(damaged(&declined, 17, 199), "decline code");
     assert_eq!([0, 5].map(|byte| damaged(&declined, 19, byte)), ["level"; 2]);
     assert_eq!([0, 7].map(|byte| damaged(&declined, 20, byte)), ["next"; 2]);

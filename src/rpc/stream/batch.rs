@@ -190,7 +190,7 @@ fn debits<'a>(
 
 fn read_tables(batch: &v1::DebitBatch, (sessions, payees): &mut Tables) {
     sessions.clear();
-    sessions.extend(batch.session_ids.iter().map(|text| decode::session(text, "session_ids")));
+    sessions.extend(batch.session_ids.iter().map(|text| decode::debited(text, "session_ids")));
     payees.clear();
     payees.extend(batch.payee_ids.iter().map(|text| decode::payee(text, "payee_ids")));
 }

@@ -7,7 +7,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
-use tallystick_core::Clock as _;
+use tallystick_core::{Clock as _, SessionId};
 use tallystick_engine::{CheckpointSummary, Committed, Decision, Events, RecoverySummary};
 use tallystick_journal::StorageFault;
 use tallystick_proto::v1;
@@ -162,6 +162,10 @@ impl Events for MeteredEvents {
         add(&self.metrics.checkpoints, 1);
         self.metrics.checkpoint_covered_seq.store(summary.covered_seq, Ordering::Relaxed);
         self.logged.checkpointed(summary);
+    }
+
+    fn family_revoked(&self, standing: SessionId) {
+        self.logged.family_revoked(standing);
     }
 
     fn background_failed(&self, what: &str, fault: &StorageFault) {

@@ -131,6 +131,9 @@ fn labels(decision: Decision) -> [(&'static str, &'static str); 3] {
         Operation::OpenSession => "open_session",
         Operation::TopUp => "top_up",
         Operation::Withdraw => "withdraw",
+        Operation::IssueToken => "issue_token",
+        Operation::AmendToken => "amend_token",
+        Operation::RefreshToken => "refresh_token",
     };
     let (outcome, code) = match decision.declined {
         None => ("approved", "APPROVED"),

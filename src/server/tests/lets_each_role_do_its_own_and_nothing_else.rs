@@ -59,6 +59,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("Tokens/RevokeToken", "grant,stop,operate"),
     ("Tokens/GetToken", "grant,authorize,collect,approve,stop,settle,operate,audit"),
     ("Tokens/ListTokens", "grant,stop,settle,operate,audit"),
+    ("Tokens/GetTree", "grant,stop,settle,operate,audit"),
     ("Settlements/GetSettlement", "settle,payout,operate,audit"),
     ("Settlements/ListSettlements", "settle,payout,operate,audit"),
 ];

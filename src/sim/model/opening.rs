@@ -262,6 +262,7 @@ impl State {
         };
         let should = SessionOpened {
             clauses: new.clauses(Amount::from_nanos(row.approval)),
+            token: None,
             id,
             account: above.account,
             parent: above.parent,

@@ -68,6 +68,7 @@ pub(super) fn take_opened<'a>(version: u8, take: &mut Take<'a>) -> Result<Sessio
         mode,
         bounds,
         clauses: Clauses::default(),
+        token: None,
         payees,
         principal: take.text("principal")?,
         method: take.text("method")?,
@@ -86,7 +87,7 @@ pub(super) fn take_opened<'a>(version: u8, take: &mut Take<'a>) -> Result<Sessio
     Ok(opened)
 }
 
-fn put_bounds(bounds: &Bounds, out: &mut Vec<u8>) {
+pub(super) fn put_bounds(bounds: &Bounds, out: &mut Vec<u8>) {
     out.put_small(bounds.cap.nanos());
     out.put_u64(bounds.not_before.ns());
     out.put_u64(bounds.ends_at.ns());
@@ -96,7 +97,7 @@ fn put_bounds(bounds: &Bounds, out: &mut Vec<u8>) {
     out.put_u8(u8::from(bounds.payees_restricted));
 }
 
-fn bounds(take: &mut Take<'_>) -> Result<Bounds, Damage> {
+pub(super) fn bounds(take: &mut Take<'_>) -> Result<Bounds, Damage> {
     Ok(Bounds {
         cap: amount(take)?,
         not_before: time(take)?,

@@ -10,9 +10,10 @@ use tallystick_core::{
     hash::{FieldHash, KeyHash, Seed},
     id::Place,
     payee::PayeeStatus,
+    period::{Calendar, Day, Period, Rolling, Rule},
     record::*,
     role::{Role, Roles},
-    session::{Bounds, Clauses, Mode},
+    session::{Bounds, Clauses, Each, Kept, Mode, Prefix, SecretHash},
     settlement::{Line, Outgoing, Reason},
     velocity::{Measure, VelocityLimit},
     writer::Numbered,
@@ -83,6 +84,7 @@ pub(super) fn opened(parent: Option<SessionId>, mode: Mode) -> SessionOpened<'st
             velocity: if mode == Mode::Shared { limits() } else { Vec::new() },
             ..Clauses::default()
         },
+        token: None,
         id: session(),
         account: account(),
         parent,
@@ -227,6 +229,96 @@ fn sessions() -> Vec<Record<'static>> {
     ]
 }
 
+/// Holds what happens to tokens.
+fn tokens() -> Vec<Record<'static>> {
+    let token = |slot| SessionId::new_token(Place { slot, ..place() }, 0xabe);
+    let kept = Kept { hash: SecretHash([9; 32]), prefix: Prefix::of("tkr_abc123").unwrap(), derived: true };
+    let each = Each {
+        cap: nanos(25),
+        default_payee_cap: Cap::of(nanos(5)),
+        payees: vec![(3, Cap::NONE), (4, Cap::of(nanos(2)))],
+    };
+    let part = TokenPart {
+        one_time: false,
+        prefix: Prefix::default(),
+        derived: false,
+        agreement: "agreement 12",
+        renewal: None,
+    };
+    let calendar = |day| Rule::Calendar(Calendar { day, minute: 150, zone: "Europe/Berlin".into() });
+    let rolling = Rule::Rolling(Rolling { every: Span::from_hours(24), anchor: Time::from_ns(5) });
+    let rules = [calendar(Day::Daily), calendar(Day::Weekly(1)), calendar(Day::Monthly(31)), rolling];
+    let standing = |rule| {
+        let renewal = RenewalFacts { rule, each: each.clone(), rollover: true, refresh: kept };
+        let token = Some(TokenPart { renewal: Some(renewal), ..part.clone() });
+        Record::SessionOpened(SessionOpened { id: self::token(), token, ..opened(None, Mode::Shared) })
+    };
+    let clauses = Clauses { secret: Some(SecretHash([8; 32])), ..Clauses::default() };
+    let single = SessionOpened {
+        id: token(5),
+        clauses,
+        token: Some(TokenPart { one_time: true, ..part.clone() }),
+        ..opened(Some(token(4)), Mode::Reserved)
+    };
+    let amended = Amended {
+        bounds: bounds(),
+        approval_above: Cap::of(nanos(3)),
+        payees: vec![(3, Cap::of(nanos(1)))],
+        barred: vec![7, 900],
+        narrowed: true,
+    };
+    let plain = TokenAmended {
+        token: token(5),
+        own: amended.clone(),
+        each: None,
+        current: None,
+        authority: None,
+        keyed: keyed(),
+    };
+    let authority = AuthorityFacts {
+        principal: "cfo",
+        method: "passkey",
+        evidence_hash: Some([4; 32]),
+        approved_at: Time::from_ns(6),
+        agreement: "",
+    };
+    let whole = TokenAmended {
+        token: self::token(),
+        each: Some(each.clone()),
+        current: Some((token(6), amended)),
+        authority: Some(authority),
+        ..plain.clone()
+    };
+    let begun = PeriodBegun {
+        standing: self::token(),
+        id: token(6),
+        period: Period { begins_at: Time::from_ns(100), ends_at: Time::from_ns(200) },
+        bounds: bounds(),
+        approval_above: Cap::NONE,
+        payees: vec![(3, Cap::NONE)],
+        secret: Kept { derived: false, ..kept },
+        refresh: kept,
+        generation: 300,
+        closed: Some(token(5)),
+        carried: vec![session(), token(8)],
+    };
+    let mut all: Vec<Record<'static>> = rules.into_iter().map(standing).collect();
+    all.extend([
+        Record::SessionOpened(single),
+        Record::TokenAmended(plain),
+        Record::TokenAmended(whole),
+        Record::PeriodBegun(PeriodBegun { closed: None, carried: Vec::new(), ..begun.clone() }),
+        Record::PeriodBegun(begun),
+        Record::FamilyRevoked(FamilyRevoked { standing: self::token() }),
+        Record::RefreshSeen(RefreshSeen { standing: self::token() }),
+    ]);
+    all
+}
+
+fn token() -> SessionId {
+    SessionId::new_token(place(), 0xabf)
+}
+
 fn debits() -> Vec<Record<'static>> {
     let by_key = StoredIntent::Key(KeyHash(u128::MAX));
     let partly = Debited { partial: true, taken: nanos(599), ..debit("", 14, 600, false) };
@@ -294,7 +386,8 @@ pub(super) fn one_of_each() -> Vec<Record<'static>> {
         }),
         Record::OutboxDelivered(OutboxDelivered { through: 1 }),
     ];
-    for part in [credentials(), accounts(), movements(), payees(), sessions(), debits(), controls()] {
+    for part in [credentials(), accounts(), movements(), payees(), sessions(), tokens(), debits(), controls()]
+    {
         all.extend(part);
     }
     all

@@ -68,6 +68,7 @@ pub fn opened(slot: u32, full: bool) -> SessionOpened<'static> {
     };
     SessionOpened {
         clauses: tallystick_core::session::Clauses::default(),
+        token: None,
         id: session(slot),
         account: account(0),
         parent: None,

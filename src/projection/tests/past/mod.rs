@@ -167,6 +167,7 @@ impl Past {
         };
         let opened = SessionOpened {
             clauses: tallystick_core::session::Clauses::default(),
+            token: None,
             id,
             account: AccountId::new(place, 1),
             parent: None,
