@@ -107,6 +107,9 @@ impl World {
             if let Some(ahead) = debits.get(nth + TOUCHED_AHEAD) {
                 self.touch(ahead);
             }
+            if let Some(ahead) = debits.get(nth + TOUCHED_AHEAD / 2) {
+                self.partitions[usize::from(ahead.session.partition())].touch_beside(ahead.session);
+            }
             let number = debit.session.partition();
             let partition = &mut self.partitions[usize::from(number)];
             let judged = decide::judge(partition, debit, NOON).expect("a decision");

@@ -57,13 +57,15 @@ impl Rare {
     };
 }
 
-/// Is what a session has of facts, of debits with keys, of writers after the first, and of what few mandates say.
+/// Is what a session has of facts, of debits with keys, of writers after the first, and of what few mandates say. Limits in
+/// time are as near as they can be: a debit that has some reads them.
 #[derive(Debug, Clone, Default)]
 struct Rest {
     about: About,
     keys: Keys,
     writers: Vec<Window>,
     guard: Option<Box<Guard>>,
+    velocity: Box<[Velocity]>,
 }
 
 /// Is one open session. A settled one leaves the table. Its fields, one by one, are `Plain`'s.
@@ -137,12 +139,17 @@ impl Session {
     /// Reads a little of each piece of its row, so that all of it is on its way from memory.
     pub(crate) fn touch(&self) -> u64 {
         let window = self.window.as_ref().map_or(0, Window::touch);
-        let velocity = if self.guards.has(Guards::VELOCITY) { self.touch_velocity() } else { 0 };
-        u64::from(self.id.slot()) ^ u64::from(self.account) ^ window ^ self.opened_at.ns() ^ velocity
+        u64::from(self.id.slot()) ^ u64::from(self.account) ^ window ^ self.opened_at.ns()
     }
 
-    fn touch_velocity(&self) -> u64 {
-        self.velocity().iter().fold(0, |sum, velocity| sum ^ velocity.touch())
+    /// As `touch`, for what is beside its row, once the row is there.
+    #[inline]
+    pub(crate) fn touch_beside(&self) -> u64 {
+        if self.guards.has(Guards::VELOCITY) {
+            self.velocity().iter().fold(0, |sum, velocity| sum ^ velocity.touch())
+        } else {
+            0
+        }
     }
 
     /// Returns the slot of the session it stands under; `None` straight on the account.
@@ -317,12 +324,14 @@ impl Session {
 
     /// Returns its own limits in time, rates first.
     pub fn velocity(&self) -> &[Velocity] {
-        self.guard().map_or(&[], |guard| &guard.velocity)
+        self.rest.as_deref().map_or(&[], |rest| &rest.velocity)
     }
 
-    pub(crate) fn velocity_mut(&mut self) -> &mut [Velocity] {
-        let guard = self.rest.as_deref_mut().and_then(|rest| rest.guard.as_deref_mut());
-        guard.map_or(&mut [], |guard| &mut guard.velocity)
+    /// Takes an approved amount of its own limits in time. *Panics*: if one has no room for it.
+    pub(crate) fn take_velocity(&mut self, payee: u32, amount: Amount, at: Time) {
+        if let Some(rest) = self.rest.as_deref_mut() {
+            rest.velocity.iter_mut().for_each(|limit| limit.take(payee, amount, at));
+        }
     }
 
     /// Returns its open holds and those that ended last; `None` when it never had any.

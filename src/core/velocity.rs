@@ -194,6 +194,13 @@ impl Used {
         }
     }
 
+    const fn touch(&self) -> u64 {
+        match self {
+            Self::Rate(rate) => rate.touch(),
+            Self::Window(window) => window.touch(),
+        }
+    }
+
     /// Returns how many units can be taken at `at`.
     fn left(&self, limit: &VelocityLimit, at: Time) -> u64 {
         match self {
@@ -229,6 +236,9 @@ enum Taken {
     Together(Used),
     Each(Payees),
 }
+
+// Several lie side by side, and a debit that waits for memory waits for every 64 bytes of them.
+const _: () = assert!(size_of::<Velocity>() <= 72);
 
 /// Is one limit in time with what was taken of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,9 +287,13 @@ impl Velocity {
         &self.limit
     }
 
-    /// Reads a little of it, so that it is on its way from memory.
-    pub(crate) const fn touch(&self) -> u64 {
-        self.limit.most
+    /// Reads a little of each piece of it, so that all of it is on its way from memory.
+    pub(crate) fn touch(&self) -> u64 {
+        let taken = match &self.taken {
+            Taken::Together(used) => used.touch(),
+            Taken::Each(payees) => payees.len() as u64,
+        };
+        self.limit.most ^ taken
     }
 
     /// Says whether a debit fits at `at`. *Errors*: when it could. A limit for each payee keeps as many payees as it may; one

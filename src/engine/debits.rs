@@ -118,6 +118,7 @@ impl Engine {
         hold.touch(held.iter().take(TOUCHED_AHEAD).map(|at| &commands[*at]));
         for (nth, at) in held.iter().enumerate() {
             hold.touch(held.get(nth + TOUCHED_AHEAD).map(|at| &commands[*at]).into_iter());
+            hold.touch_beside(held.get(nth + TOUCHED_AHEAD / 2).map(|at| &commands[*at]));
             let command = &commands[*at];
             let mut result;
             (hold, result) = match batch.unheard(command) {
@@ -304,6 +305,13 @@ impl<'a> Hold<'a> {
     /// Begins to bring the rows of debits from memory.
     fn touch<'b>(&self, commands: impl Iterator<Item = &'b Debit<'b>>) {
         commands.for_each(|command| self.shard.partition(command.session.partition()).touch(command.session));
+    }
+
+    /// Begins to bring what a debit's session has beside its row.
+    fn touch_beside(&self, command: Option<&Debit<'_>>) {
+        if let Some(command) = command {
+            self.shard.partition(command.session.partition()).touch_beside(command.session);
+        }
     }
 
     /// Lets go of the lock, and delivers what was settled under it. Returns the shard's last seq.

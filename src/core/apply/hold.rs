@@ -35,10 +35,11 @@ impl Partition {
                 session.hold(left);
                 session.keep_place(debit.payee);
                 session.guard_mut().holds.place(seq, hold);
-                let guards = session.guards;
+                session.take_velocity(debit.payee, left, stamp.at);
+                let (above, is_limited) = (session.above(), session.guards.has(Guards::VELOCITY));
                 self.set_held(slot, debit.payee, left);
-                if guards.has(Guards::VELOCITY) {
-                    self.take_velocity(slot, debit.payee, left, stamp.at);
+                if is_limited {
+                    self.take_velocity_above(above, debit.payee, left, stamp.at);
                 }
             }
             Act::Capture { hold, last } => {

@@ -55,11 +55,15 @@ impl Partition {
             assert!(debit.taken.is_zero(), "bug: record {seq} declines and takes");
         } else if is_debit {
             session.take(debit.payee, debit.taken);
-            let (currency, stand, guards) = (session.currency, Stand::of(session), session.guards);
+            let (currency, stand) = (session.currency, Stand::of(session));
+            let is_limited = session.guards.has(Guards::VELOCITY);
+            if is_limited {
+                session.take_velocity(debit.payee, debit.taken, stamp.at);
+            }
             let book = self.charge(stand, debit.payee, debit.taken);
             self.move_money(currency, book, Book::Unsettled, debit.taken);
-            if guards.has(Guards::VELOCITY) {
-                self.take_velocity(debit.session.slot(), debit.payee, debit.taken, stamp.at);
+            if is_limited {
+                self.take_velocity_above(stand.above, debit.payee, debit.taken, stamp.at);
             }
         } else {
             self.held(seq, stamp, debit);
@@ -147,6 +151,7 @@ impl Partition {
             about: About { authority, reference: opened.reference.into(), ..About::default() },
             guards: guards(&opened.clauses).and(Guards::TOKEN.if_so(opened.token.is_some())),
             guard: guard(&opened.clauses, opened.token.as_ref()),
+            velocity: Velocity::begin(&opened.clauses.velocity),
         });
         session.guards = session.guards.and(Guards::VELOCITY.if_so(self.is_limited(session.above())));
         let (above, carried_until) = (session.above(), session.is_carried().then_some(session.ends_at()));
@@ -282,11 +287,11 @@ fn guards(clauses: &Clauses) -> Guards {
 
 /// Makes what is kept of clauses; `None` for nothing.
 fn guard(clauses: &Clauses, part: Option<&TokenPart<'_>>) -> Option<Guard> {
-    let Clauses { secret, approval_above, carry, velocity } = clauses;
+    let Clauses { secret, approval_above, carry, velocity: _ } = clauses;
     let (secret, approval_above, carry) = (*secret, *approval_above, *carry);
-    let (velocity, token) = (Velocity::begin(velocity), part.map(|part| Box::new(token(part))));
-    let is_some = *clauses != Clauses::default() || token.is_some();
-    is_some.then(|| Guard { secret, approval_above, carry, velocity, token, ..Guard::default() })
+    let token = part.map(|part| Box::new(token(part)));
+    let guard = Guard { secret, approval_above, carry, token, ..Guard::default() };
+    (guard != Guard::default()).then_some(guard)
 }
 
 fn settlement_of(

@@ -303,5 +303,7 @@ fn period_token(standing: &Session, begun: &PeriodBegun, at: Time) -> Session {
         about: About::default(),
         guards,
         guard: Some(guard),
+        // The mandate's stand on the mandate, so that no period begins them anew.
+        velocity: Box::default(),
     })
 }

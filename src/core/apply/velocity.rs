@@ -14,9 +14,9 @@ impl Partition {
         }
     }
 
-    /// Takes an approved amount of every limit that it counts in. *Panics*: if one has no room for it.
-    pub(super) fn take_velocity(&mut self, slot: u32, payee: u32, amount: Amount, at: Time) {
-        let mut above = At::Session(slot);
+    /// Takes an approved amount of every limit of `above` and of everything above that; what a session itself has is
+    /// `Session::take_velocity`'s. *Panics*: if one has no room for it.
+    pub(super) fn take_velocity_above(&mut self, mut above: At, payee: u32, amount: Amount, at: Time) {
         loop {
             // What has no limits is not touched: a checkpoint would copy it for nothing.
             match above {
@@ -25,7 +25,7 @@ impl Partition {
                     let has_limits = !session.velocity().is_empty();
                     above = session.above();
                     if has_limits && let Some(session) = self.sessions.get_mut(slot) {
-                        session.velocity_mut().iter_mut().for_each(|limit| limit.take(payee, amount, at));
+                        session.take_velocity(payee, amount, at);
                     }
                 }
                 At::Account(slot) => {
@@ -38,19 +38,6 @@ impl Partition {
                     return;
                 }
             }
-        }
-    }
-
-    /// Says to every session below that it is limited in time: something above it now is. For records that give limits to
-    /// what stands already. *Cost*: walks every session below.
-    #[expect(dead_code, reason = "sessions and accounts have their limits from the beginning")]
-    pub(super) fn mark_velocity_below(&mut self, slot: u32) {
-        let mut slots = alloc::vec![slot];
-        while let Some(slot) = slots.pop() {
-            if let Some(session) = self.sessions.get_mut(slot) {
-                session.guards = session.guards.and(Guards::VELOCITY);
-            }
-            slots.extend(self.children.range((slot, 0)..=(slot, u32::MAX)).map(|(_, child)| *child));
         }
     }
 }

@@ -18,8 +18,12 @@ pub(super) fn within_velocity(
     ask: &Ask,
     now: Time,
 ) -> Result<(), Hit> {
-    let fits = |velocity: &Velocity| velocity.test(ask.payee, ask.amount, now).is_ok();
-    if partition.velocities(session).all(|(_, limits)| limits.iter().all(fits)) {
+    let all_fit =
+        |limits: &[Velocity]| limits.iter().all(|velocity| velocity.test(ask.payee, ask.amount, now).is_ok());
+    let of_account =
+        || partition.accounts.get(session.account).is_none_or(|account| all_fit(&account.velocity));
+    let of_above = || partition.sessions_above(session).all(|above| all_fit(above.velocity()));
+    if all_fit(session.velocity()) && of_above() && of_account() {
         return Ok(());
     }
     Err(hit(partition, session, ask, now))

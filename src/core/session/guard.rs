@@ -3,7 +3,7 @@
 //! Never: the order in which limits are tested.
 
 use super::{SecretHash, Token};
-use crate::{Amount, Cap, Time, apply::sure, control::Control, limits, velocity::Velocity};
+use crate::{Amount, Cap, Time, apply::sure, control::Control, limits};
 use alloc::{boxed::Box, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 
@@ -63,27 +63,8 @@ pub struct Guard {
     pub holds: Holds,
     /// Its control word; `None` when nobody ever set it.
     pub control: Option<Box<Control>>,
-    /// Its limits in time, and what was taken of them.
-    pub velocity: Box<[Velocity]>,
     /// What makes a token of it.
     pub token: Option<Box<Token>>,
-}
-
-impl Guard {
-    /// Returns a copy as it is shown: without its limits in time, which are shown by themselves.
-    pub(crate) fn shown(&self) -> Self {
-        let Self { secret, approval_above, carry, holds, control, velocity: _, token } = self;
-        let (holds, control, token) = (holds.clone(), control.clone(), token.clone());
-        Self {
-            secret: *secret,
-            approval_above: *approval_above,
-            carry: *carry,
-            holds,
-            control,
-            velocity: Box::default(),
-            token,
-        }
-    }
 }
 
 /// Is one hold: a promise to a payee.

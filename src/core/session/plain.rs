@@ -2,7 +2,7 @@
 //! is a new version of the row.
 
 use super::{About, Bounds, Guard, Guards, Mode, PayeePart, Rare, Rest, Session, payees::Payees};
-use crate::{Amount, Currency, SessionId, Time, keys::Keys, writer::Window};
+use crate::{Amount, Currency, SessionId, Time, keys::Keys, velocity::Velocity, writer::Window};
 use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
@@ -55,11 +55,13 @@ pub struct Plain {
     pub guards: Guards,
     /// What few mandates say, and its holds.
     pub guard: Option<Guard>,
+    /// Its limits in time, and what was taken of them.
+    pub velocity: Box<[Velocity]>,
 }
 
 impl From<Plain> for Session {
     fn from(plain: Plain) -> Self {
-        let Plain { bounds, mut writers, keys, about, guard, .. } = plain;
+        let Plain { bounds, mut writers, keys, about, guard, velocity, .. } = plain;
         let rare = Rare {
             parent: plain.parent,
             open_children: plain.open_children,
@@ -71,8 +73,11 @@ impl From<Plain> for Session {
             reserved_by_children: plain.reserved_by_children,
         };
         let window = if writers.is_empty() { None } else { Some(writers.remove(0)) };
-        let has_rest =
-            !writers.is_empty() || !keys.is_empty() || about != About::default() || guard.is_some();
+        let has_rest = !writers.is_empty()
+            || !keys.is_empty()
+            || about != About::default()
+            || guard.is_some()
+            || !velocity.is_empty();
         Self {
             id: plain.id,
             cap: bounds.cap,
@@ -93,7 +98,8 @@ impl From<Plain> for Session {
             payees: Payees::new(plain.payees, bounds.default_payee_cap),
             window,
             rare: (rare != Rare::NONE).then(|| Box::new(rare)),
-            rest: has_rest.then(|| Box::new(Rest { about, keys, writers, guard: guard.map(Box::new) })),
+            rest: has_rest
+                .then(|| Box::new(Rest { about, keys, writers, guard: guard.map(Box::new), velocity })),
         }
     }
 }
@@ -102,7 +108,8 @@ impl From<Session> for Plain {
     fn from(session: Session) -> Self {
         let (rare, bounds) = (*session.rare(), session.bounds());
         let payees = session.payees().collect();
-        let Rest { about, keys, writers, guard } = session.rest.map_or_else(Rest::default, |rest| *rest);
+        let Rest { about, keys, writers, guard, velocity } =
+            session.rest.map_or_else(Rest::default, |rest| *rest);
         Self {
             id: session.id,
             account: session.account,
@@ -127,6 +134,7 @@ impl From<Session> for Plain {
             about,
             guards: session.guards,
             guard: guard.map(|guard| *guard),
+            velocity,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{VelocityLimit, Wait};
 use crate::{Span, Time};
-use alloc::collections::VecDeque;
+use alloc::{boxed::Box, collections::VecDeque};
 use serde::{Deserialize, Serialize};
 
 /// A window's length is cut into at least this many sub-buckets, and less than twice as many, so that each is a power of two
@@ -39,12 +39,17 @@ pub(super) struct Window {
     taken: u64,
     /// Nothing, or what was taken last.
     newest: Part,
-    /// Those before it, in order.
-    older: VecDeque<Part>,
+    /// Those before it, in order; `None` until there is one.
+    #[expect(clippy::box_collection, reason = "few windows have one at hand, and each has room for this")]
+    older: Option<Box<VecDeque<Part>>>,
 }
 
 impl Window {
-    pub(super) const EMPTY: Self = Self { taken: 0, newest: Part::NONE, older: VecDeque::new() };
+    pub(super) const EMPTY: Self = Self { taken: 0, newest: Part::NONE, older: None };
+
+    pub(super) const fn touch(&self) -> u64 {
+        self.taken ^ self.newest.units
+    }
 
     #[inline]
     pub(super) fn test(&self, limit: &VelocityLimit, units: u64, at: Time) -> Result<(), Wait> {
@@ -72,7 +77,7 @@ impl Window {
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part> {
-        self.older.iter().chain([&self.newest])
+        self.older.iter().flat_map(|older| older.iter()).chain([&self.newest])
     }
 
     #[inline]
@@ -84,7 +89,7 @@ impl Window {
             self.drop_what_is_over(limit.per, at);
         }
         if at.ns() >> wide != self.newest.last_at.ns() >> wide && self.newest.units != 0 {
-            self.older.push_back(self.newest);
+            self.older.get_or_insert_default().push_back(self.newest);
             self.newest = Part::NONE;
         }
         assert!(
@@ -96,10 +101,12 @@ impl Window {
     }
 
     fn drop_what_is_over(&mut self, per: Span, at: Time) {
-        while let Some(part) = self.older.pop_front_if(|part| part.is_over(per, at)) {
-            self.taken -= part.units;
+        if let Some(older) = &mut self.older {
+            while let Some(part) = older.pop_front_if(|part| part.is_over(per, at)) {
+                self.taken -= part.units;
+            }
         }
-        if self.older.is_empty() && self.newest.is_over(per, at) {
+        if self.newest.is_over(per, at) {
             self.taken -= self.newest.units;
             self.newest = Part::NONE;
         }
@@ -117,7 +124,7 @@ impl Window {
 
     #[cfg(test)]
     pub(super) fn part_count(&self) -> usize {
-        self.older.len() + usize::from(self.newest.units != 0)
+        self.older.iter().map(|older| older.len()).sum::<usize>() + usize::from(self.newest.units != 0)
     }
 
     pub(super) fn is_sound(&self) -> bool {

@@ -119,6 +119,7 @@ impl From<Session> for session::Session {
             about: old.about,
             guards: Guards::default(),
             guard: None,
+            velocity: Box::default(),
         })
     }
 }

@@ -128,6 +128,7 @@ impl From<Session> for session::Session {
             about: session::About { authority, reference, ..session::About::default() },
             guards: Guards::default(),
             guard: None,
+            velocity: Box::default(),
         })
     }
 }
