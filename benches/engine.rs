@@ -50,5 +50,27 @@ fn singles(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, batches, singles);
+/// Answers: what do the roles cost a debit? Nobody asks but the system; an agent, whose every debit is looked at; and an agent
+/// of a front-end, whose every account is, too.
+fn askers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("authorize 64 batches of 100, on behalf of");
+    group.throughput(Throughput::Elements((ROUND * BATCH) as u64));
+    for (name, agent) in [("the system", None), ("an agent", Some(false)), ("a front-end's agent", Some(true))] {
+        let mut memory = Memory::new();
+        let payer = memory.payer("payer", SESSIONS);
+        let mut payers = [match agent {
+            Some(of_front_end) => payer.as_agent(of_front_end),
+            None => payer,
+        }];
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                round(&mut payers, |payer| payer.batch(BATCH));
+                memory.tidy();
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, batches, singles, askers);
 criterion_main!(benches);

@@ -5,14 +5,17 @@ use std::{sync::Arc, time::Duration};
 use tallystick_core::{
     Amount, PayeeId, SessionId, WriterId,
     command::{CreateAccount, CreatePayee, Debit, Deposit},
+    role::{Actor, Role, Roles},
 };
-use tallystick_engine::{Engine, OpenAnswer, Options, Parts, Running, Silent};
+use tallystick_engine::{Asker, Engine, OpenAnswer, Options, Parts, Running, Silent};
 use tallystick_journal::{
     NeededFrom, ProjectionStore,
     memory::{MemoryIndex, MemoryJournal},
 };
 use tallystick_projection::{Follower, Following};
 
+/// Is whose accounts the payers' are.
+const FRONT_END: &str = "shop";
 /// Bounds what the journal in memory may grow to between two rounds. *Units*: appends, about.
 const ROUNDS_KEPT: u64 = 1_024;
 
@@ -109,7 +112,11 @@ impl Memory {
     fn session(&self, mandate: &Mandate, name: &str) -> SessionId {
         let (engine, key) = (self.engine(), name.as_bytes());
         let create =
-            CreateAccount { velocity: &mandate.account_velocity, ..CreateAccount::prepaid(key, USD) };
+            CreateAccount {
+            velocity: &mandate.account_velocity,
+            front_end: FRONT_END,
+            ..CreateAccount::prepaid(key, USD)
+        };
         let account = engine.create_account(&create).wait().expect("an account").value.id;
         let deposit = Deposit { account, key, amount: DEPOSIT, currency: USD, pending: false };
         engine.deposit(&deposit).wait().expect("a deposit");
@@ -132,6 +139,16 @@ pub struct Payer {
 }
 
 impl Payer {
+    /// Pays on behalf of an agent from here on: one of the operator's, or of the front-end whose the accounts are.
+    #[must_use]
+    pub fn as_agent(self, of_front_end: bool) -> Self {
+        let front_end = if of_front_end { FRONT_END } else { "" };
+        let roles = Roles::of(&[Role::Authorize]);
+        let actor = Actor { number: 16, roles, payee: None, front_end: front_end.into() };
+        let asker = Arc::new(Asker::without_credential(actor));
+        Self { engine: Arc::new(self.engine.asked_by(&asker)), ..self }
+    }
+
     fn next_debit(&mut self) -> Debit<'static> {
         let at = self.dice.below(self.sessions.len());
         let (session, number) = &mut self.sessions[at];
