@@ -55,7 +55,9 @@ fn singles(criterion: &mut Criterion) {
 fn askers(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("authorize 64 batches of 100, on behalf of");
     group.throughput(Throughput::Elements((ROUND * BATCH) as u64));
-    for (name, agent) in [("the system", None), ("an agent", Some(false)), ("a front-end's agent", Some(true))] {
+    for (name, agent) in
+        [("the system", None), ("an agent", Some(false)), ("a front-end's agent", Some(true))]
+    {
         let mut memory = Memory::new();
         let payer = memory.payer("payer", SESSIONS);
         let mut payers = [match agent {

@@ -111,8 +111,7 @@ impl Memory {
 
     fn session(&self, mandate: &Mandate, name: &str) -> SessionId {
         let (engine, key) = (self.engine(), name.as_bytes());
-        let create =
-            CreateAccount {
+        let create = CreateAccount {
             velocity: &mandate.account_velocity,
             front_end: FRONT_END,
             ..CreateAccount::prepaid(key, USD)

@@ -45,9 +45,12 @@ impl Tokens for TokensFace {
             durability: encode::durability(&self.0.engine).into(),
             ..v1::IssueTokenResponse::default()
         };
+        // A key that was lost derives other secrets than are recorded: those are not said.
+        let mut is_same_key = true;
         let id = match answer.value {
             TokenAnswer::Open(shown) => {
                 response.token = self.show(&shown, Sight::Operator);
+                is_same_key = self.derives(&shown, purpose);
                 shown.session.id
             }
             TokenAnswer::Settled(settlement) => settlement.session,
@@ -60,7 +63,8 @@ impl Tokens for TokensFace {
             }
         };
         response.token_id = id.to_string();
-        response.secret = derived.then(|| self.say(&SecretName { token: id, generation: 0, purpose }));
+        let name = SecretName { token: id, generation: 0, purpose };
+        response.secret = (derived && is_same_key).then(|| self.say(&name));
         Ok(Response::new(response))
     }
 
@@ -204,6 +208,18 @@ impl TokensFace {
         // Accounts are never deleted, and what is read of this one never changes, so this waits for nothing.
         let account = self.0.engine.account_of(shown.session.account);
         show::token(shown, account.as_ref(), sight)
+    }
+
+    /// Returns whether what is recorded of a token's first secret is what the key derives, as far as that is still recorded.
+    fn derives(&self, shown: &TokenShown, purpose: Purpose) -> bool {
+        let Some(guard) = &shown.session.guard else { return true };
+        let family = guard.token.as_ref().and_then(|token| token.family());
+        let recorded = match family {
+            Some(family) => Some(family.refresh.hash).filter(|_| family.generation == 0),
+            None => guard.secret,
+        };
+        let name = SecretName { token: shown.session.id, generation: 0, purpose };
+        recorded.is_none_or(|hash| hash == self.0.vault.seal(&name).0)
     }
 
     fn check_derivable(&self, derived: bool, field: &'static str) -> Result<(), Status> {

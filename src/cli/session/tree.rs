@@ -35,7 +35,8 @@ fn below(sessions: &[Session]) -> BTreeMap<&str, Vec<&Session>> {
         sessions.iter().map(|session| (session.session_id.as_str(), ())).collect();
     let mut below: BTreeMap<&str, Vec<&Session>> = BTreeMap::new();
     for session in sessions {
-        let parent = known.get_key_value(session.parent_session_id.as_str()).map_or("", |(id, ())| id);
+        let above = [session.parent_session_id.as_str(), session.parent_token_id.as_str()];
+        let parent = above.into_iter().find_map(|id| known.get_key_value(id)).map_or("", |(id, ())| id);
         below.entry(parent).or_default().push(session);
     }
     below

@@ -100,9 +100,9 @@ impl Draft<'_, '_> {
         let each = self.each(&family.each)?;
         let current = family.current.and_then(|id| self.partition.session(id).ok());
         let current = current.filter(|current| !self.partition.has_ended(current, self.now));
-        let current = match current.and_then(|current| Some((current, current.token()?))) {
+        let current = match current {
             None => None,
-            Some((current, its)) => {
+            Some(current) => {
                 let cap = current.cap().checked_add(each.cap).unwrap_or(Amount::MAX);
                 let cap = cap.minus_or_zero(family.each.cap).max(Amount::from_nanos(1));
                 let mut next = Amended {
@@ -110,12 +110,14 @@ impl Draft<'_, '_> {
                     approval_above: own.approval_above,
                     payees: Vec::new(),
                     barred: Vec::new(),
-                    narrowed: its.narrowed,
+                    narrowed: false,
                 };
                 next.bounds.debit_min = own.bounds.debit_min;
                 next.bounds.debit_max = own.bounds.debit_max;
                 next.bounds.ends_at = family.last.ends_at.min(own.bounds.ends_at);
                 next.bounds.cap = self.cap(current, cap);
+                // What was opened under it may end later than a mandate that now ends before its period does.
+                next.narrowed = next.bounds.ends_at < family.last.ends_at;
                 self.payee_caps(current, &mut next)?;
                 self.added(current, &mut next)?;
                 Some((current.id, next))

@@ -14,7 +14,7 @@ use tallystick_core::{
     command::{AskRenewal, IssueToken, OpenSession, RefreshToken},
     session::Clauses,
 };
-use tallystick_engine::{Fault, OpenAnswer, RefreshAnswer, SessionShown};
+use tallystick_engine::{Answer, Fault, OpenAnswer, RefreshAnswer, SessionShown};
 use tokens::*;
 use world::*;
 
@@ -415,4 +415,149 @@ fn an_issue_asked_again_is_answered_alike() {
         Refusal::KeyReused { field: "use" }
     );
     let _ = (OpenAnswer::Declined, Time::ZERO);
+}
+
+/// The power goes at each write of a refresh, whether or not that write lands: asked again with the same secret, the answer is the same
+/// generation's, and one period's authority is there once.
+#[test]
+fn a_refresh_survives_a_power_cut_at_every_step() {
+    let mut cuts = 0;
+    for after in 0..6 {
+        for lands in [false, true] {
+            let world = World::new(2);
+            let (account, payee) = (world.account("a", 1_000), world.payee("acme"));
+            let standing = world.issue(&weekly(EnvelopeId::Account(account), "m", 25));
+            let first = world.begin_period(standing, 1);
+            let secret = token_secret(first, 1);
+            let goes_on = world.open(&carried(first, &secret, "one", 10));
+            world.debit(goes_on, payee, 4, "k");
+            world.clock.set(world.token(first).session.bounds.ends_at.ns());
+            world.disk.lose_power_after(after, lands);
+            let heard = world.refresh(standing, refresh_secret(standing, 1));
+            let world = world.restart(3);
+            let again = world.refresh(standing, refresh_secret(standing, 1)).unwrap();
+            let RefreshAnswer::Yielded { token, generation: 2, .. } = again.value else {
+                panic!("{after} {lands}")
+            };
+            if let Ok(Answer { value: RefreshAnswer::Yielded { token: heard, .. }, .. }) = heard {
+                assert_eq!(heard.session.id, token.session.id);
+            } else {
+                cuts += 1;
+            }
+            assert_eq!(counts(&token.session), (0, 0, 10, 15));
+            assert_eq!(code(&world.debit(goes_on, payee, 1, "l")), None);
+            sound(&world);
+        }
+    }
+    assert!(cuts > 0);
+}
+
+#[test]
+fn limits_in_time_stand_on_the_mandate_and_do_not_begin_anew_with_a_period() {
+    let world = World::new(2);
+    let (account, payee) = (world.account("a", 1_000), world.payee("acme"));
+    let mut mandate = weekly(EnvelopeId::Account(account), "m", 25);
+    mandate.open.clauses.velocity = vec![tallystick_core::velocity::VelocityLimit {
+        pace: tallystick_core::velocity::Pace::Window,
+        measure: tallystick_core::velocity::Measure::Amount,
+        each_payee: false,
+        most: 30,
+        per: tallystick_core::Span::from_days(10),
+        burst: 0,
+    }];
+    let standing = world.issue(&mandate);
+    let first = world.begin_period(standing, 1);
+    // Late in its week, so that the window still counts it in the next.
+    world.clock.set(world.token(first).session.bounds.ends_at.ns() - 2 * HOUR);
+    assert_eq!(code(&world.spend(first, Some(&token_secret(first, 1)), (payee, 25, "k"))), None);
+    world.clock.pass(3 * HOUR);
+    let second = world.begin_period(standing, 2);
+    let secret = token_secret(second, 2);
+    let more = world.spend(second, Some(&secret), (payee, 6, "k"));
+    assert_eq!(
+        (code(&more), more.limit_of),
+        (Some(DeclineCode::VelocityWindow), Some(EnvelopeId::Session(standing)))
+    );
+    assert_eq!(code(&world.spend(second, Some(&secret), (payee, 5, "l"))), None);
+    sound(&world);
+}
+
+#[test]
+fn a_paused_mandate_yields_nothing_until_it_goes_on() {
+    use tallystick_core::{
+        command::SetControl,
+        control::{ControlOf, State},
+    };
+    let world = World::new(2);
+    let (account, payee) = (world.account("a", 1_000), world.payee("acme"));
+    let standing = world.issue(&weekly(EnvelopeId::Account(account), "m", 25));
+    let first = world.begin_period(standing, 1);
+    let set = |to, epoch| {
+        let on = ControlOf::Envelope(EnvelopeId::Session(standing));
+        world.engine().set_control(&SetControl { on, to, epoch, note: "" }).wait().unwrap();
+    };
+    set(State::Paused, None);
+    let secret = token_secret(first, 1);
+    assert_eq!(code(&world.spend(first, Some(&secret), (payee, 1, "k"))), Some(DeclineCode::Paused));
+    world.clock.set(world.token(first).session.bounds.ends_at.ns());
+    let RefreshAnswer::Declined(no) = world.refresh(standing, refresh_secret(standing, 1)).unwrap().value
+    else {
+        panic!("a paused mandate yielded")
+    };
+    assert_eq!(no.code, DeclineCode::Paused);
+    set(State::Open, Some(1));
+    let second = world.begin_period(standing, 2);
+    assert_eq!(code(&world.spend(second, Some(&token_secret(second, 2)), (payee, 1, "k"))), None);
+    sound(&world);
+}
+
+#[test]
+fn a_mandate_that_is_ended_ends_all_below_it_and_one_that_is_narrowed_narrows_its_period() {
+    use tallystick_core::command::AmendToken;
+    let world = World::new(2);
+    let (account, payee) = (world.account("a", 1_000), world.payee("acme"));
+    let standing = world.issue(&weekly(EnvelopeId::Account(account), "m", 25));
+    let first = world.begin_period(standing, 1);
+    let secret = token_secret(first, 1);
+    let goes_on = world.open(&carried(first, &secret, "one", 10));
+    assert_eq!(code(&world.debit(goes_on, payee, 1, "k")), None);
+    let nothing = |key: &'static str| AmendToken::nothing(standing, key.as_bytes());
+    world.amend(&AmendToken { debit_max: Some(nanos(3)), ..nothing("max") }).unwrap();
+    let over = world.debit(goes_on, payee, 4, "over");
+    assert_eq!(
+        (code(&over), over.limit_of),
+        (Some(DeclineCode::AboveDebitMax), Some(EnvelopeId::Session(standing)))
+    );
+    assert_eq!(
+        code(&world.spend(first, Some(&secret), (payee, 4, "over"))),
+        Some(DeclineCode::AboveDebitMax)
+    );
+    // Its period is over, and it goes on as it was opened to.
+    world.clock.set(world.token(first).session.bounds.ends_at.ns());
+    assert_eq!(code(&world.debit(goes_on, payee, 3, "carried")), None);
+    let second = world.begin_period(standing, 2);
+    assert_eq!(world.token(second).session.bounds.debit_max.get(), Some(nanos(3)));
+    sound(&world);
+    // The mandate ends within the second week.
+    let ends_at = Time::from_ns(world.token(second).session.bounds.ends_at.ns() - WEEK / 2);
+    world.amend(&AmendToken { ends_at, ..nothing("end") }).unwrap();
+    assert_eq!(world.token(second).session.bounds.ends_at, ends_at);
+    sound(&world);
+    let world = world.restart(3);
+    world.clock.set(ends_at.ns() - 1);
+    assert_eq!(code(&world.debit(goes_on, payee, 1, "before")), None);
+    world.clock.set(ends_at.ns());
+    assert_eq!(code(&world.debit(goes_on, payee, 1, "after")), Some(DeclineCode::SessionEnded));
+    let RefreshAnswer::Declined(no) = world.refresh(standing, refresh_secret(standing, 2)).unwrap().value
+    else {
+        panic!("an ended mandate yielded")
+    };
+    assert_eq!((no.code, no.level), (DeclineCode::SessionEnded, Level::Token));
+    while world.engine().sweep(10) > 0 {}
+    assert_eq!(world.payable(payee), 1 + 3 + 1);
+    assert_eq!(
+        world.engine().account(account).wait().unwrap().available(),
+        tallystick_core::Total::from_nanos(995)
+    );
+    sound(&world);
 }

@@ -147,14 +147,15 @@ async fn a_secret_is_said_again_to_who_asked_and_stored_nowhere() {
     assert_eq!((&again.secret, &again.refresh_secret), (&first.secret, &first.refresh_secret));
 
     let secret = first.secret.unwrap().secret;
-    let spent = server.client(&stage.agent).authorize(debit(&token.token_id, &stage.payee_id, &secret, "k"));
-    assert_eq!(spent.await.unwrap().decision.unwrap().outcome(), Outcome::Approved);
+    let agent = server.client(&stage.agent);
+    let spent = agent.authorize(debit(&token.token_id, &stage.payee_id, &secret, "k")).await;
+    assert_eq!(spent.unwrap().decision.unwrap().outcome(), Outcome::Approved);
     // From here on who comes with the first refresh secret is not retrying.
     let reused = server.ask::<v1::RefreshTokenResponse>("Tokens/RefreshToken", &stage.agent, &refresh).await;
     let refused = reused.unwrap_err();
     assert_eq!((refused.code(), reason(&refused)), (Code::PermissionDenied, "FAMILY_REVOKED".into()));
-    let after = server.client(&stage.agent).authorize(debit(&token.token_id, &stage.payee_id, &secret, "l"));
-    let after = after.await.unwrap().decision.unwrap();
+    let after = agent.authorize(debit(&token.token_id, &stage.payee_id, &secret, "l")).await;
+    let after = after.unwrap().decision.unwrap();
     assert_eq!((after.outcome(), after.code()), (Outcome::Declined, v1::DeclineCode::Revoked));
     let shown = v1::GetTokenRequest { token_id: issued.token_id, ..Default::default() };
     let shown = server.client(&stage.grants).get_token(shown).await.unwrap().token.unwrap();
