@@ -355,3 +355,30 @@ fn completions_and_man_pages_are_written() {
         assert!(said.text.contains("topup"), "{shell}");
     }
 }
+
+#[tokio::test]
+async fn a_stop_says_its_epoch_and_only_that_epoch_resumes() {
+    let scene = Scene::new().await;
+    let [account, payee, session] = scene.stage().await;
+    let paused = scene.said(&format!("pause {session} --note fraud")).await;
+    assert_eq!(paused.json["state"], "PAUSED");
+    assert_eq!((&paused.json["epoch"], &paused.json["replayed"]), (&Value::from(1), &Value::from(false)));
+    assert!(paused.text.contains("paused") && paused.text.contains("epoch 1"), "{}", paused.text);
+    assert!(paused.text.contains(": fraud"), "{}", paused.text);
+    let no = scene.said(&format!("pay {session} {payee} 0.10 --key n")).await;
+    assert_eq!((no.exit, &no.json["code"]), (Exit::Declined, &Value::from("PAUSED")));
+    let late = scene.run(&format!("resume {session} --epoch 0")).await.unwrap_err();
+    assert!(late.to_string().contains("CONTROL_FENCED"), "{late}");
+    let resumed = scene.said(&format!("resume {session} --epoch 1")).await;
+    assert_eq!(resumed.json["state"], "OPEN");
+    assert_eq!(scene.said(&format!("pay {session} {payee} 0.10 --key y")).await.exit, Exit::Done);
+    let revoked = scene.said(&format!("revoke {account} --void-holds")).await;
+    assert_eq!((&revoked.json["state"], &revoked.json["holds"]), (&"REVOKED".into(), &"VOID".into()));
+    assert!(revoked.text.contains("holds given back"), "{}", revoked.text);
+    let no = scene.said(&format!("pay {session} {payee} 0.10 --key r")).await;
+    assert_eq!(no.json["code"], "REVOKED");
+    let front_end = scene.said("pause front-end:shop").await;
+    assert_eq!(front_end.json["on"], "front-end:shop");
+    assert!(parse("resume ses_00000000000000000000000000").is_err(), "a resume names its epoch");
+    assert!(parse("pause pay_00000000000000000000000000").is_err());
+}
