@@ -165,14 +165,25 @@ pub enum Act {
     },
 }
 
+/// Names an act without its terms. Remembered by the number, which is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "named as the acts")]
+pub enum ActKind {
+    Debit = 0,
+    Hold = 1,
+    Capture = 2,
+    Void = 3,
+}
+
 impl Act {
-    /// Returns the number that it is remembered by.
-    pub(crate) const fn number(self) -> u8 {
+    /// Returns which of them it is.
+    pub const fn kind(self) -> ActKind {
         match self {
-            Self::Debit => 0,
-            Self::Hold { .. } => 1,
-            Self::Capture { .. } => 2,
-            Self::Void { .. } => 3,
+            Self::Debit => ActKind::Debit,
+            Self::Hold { .. } => ActKind::Hold,
+            Self::Capture { .. } => ActKind::Capture,
+            Self::Void { .. } => ActKind::Void,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     Amount, Currency, DeclineCode, Level, Time,
-    command::Act,
+    command::{Act, ActKind},
     hash::{FieldHash, KeyHash, Seed},
     record::Debited,
 };
@@ -27,15 +27,38 @@ pub struct Said {
     pub how: How,
 }
 
-/// Says in one byte what was to be done with an amount, and whether less would do. Stored: before there were holds, the byte
-/// said only the latter.
+/// Says in one byte what was to be done with an amount, and whether less would do; and of a capture, whether it came late.
+/// Stored: before there were holds, the byte said only whether less would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct How(u8);
 
 impl How {
-    /// Puts both together.
-    pub const fn new(act: Act, partial: bool) -> Self {
-        Self((act.number() << 1) | partial as u8)
+    /// What nobody says: it is found out, and remembered with what was said.
+    const LATE: u8 = 1 << 7;
+
+    /// Puts all together.
+    pub const fn new(act: Act, partial: bool, late: bool) -> Self {
+        Self(((act.kind() as u8) << 1) | partial as u8 | if late { Self::LATE } else { 0 })
+    }
+
+    /// Returns what was to be done.
+    pub const fn kind(self) -> ActKind {
+        match (self.0 & !Self::LATE) >> 1 {
+            0 => ActKind::Debit,
+            1 => ActKind::Hold,
+            2 => ActKind::Capture,
+            _ => ActKind::Void,
+        }
+    }
+
+    /// Returns whether it captured a hold that had ended.
+    pub const fn is_late(self) -> bool {
+        self.0 & Self::LATE != 0
+    }
+
+    /// Returns what the caller said.
+    const fn said(self) -> u8 {
+        self.0 & !Self::LATE
     }
 }
 
@@ -54,7 +77,7 @@ impl Said {
                 Act::Debit => seed.field(evidence),
                 act => Self::terms(act, command.asked_until, evidence, seed),
             },
-            how: How::new(command.act, command.partial),
+            how: How::new(command.act, command.partial, command.late),
         }
     }
 
@@ -87,15 +110,15 @@ impl Said {
             Some("currency")
         } else if self.reference != other.reference {
             Some("reference")
-        } else if self.how != other.how {
-            Some(if self.how.0 >> 1 == other.how.0 >> 1 { "accept_partial" } else { "act" })
+        } else if self.how.said() != other.how.said() {
+            Some(if self.how.kind() == other.how.kind() { "accept_partial" } else { "act" })
         } else if self.evidence != other.evidence {
             // One hash holds the evidence and what only holds, captures and voids say.
-            Some(match self.how.0 >> 1 {
-                0 => "evidence_hash",
-                1 => "tolerance_nanos, capture_until or evidence_hash",
-                2 => "hold_id, last or evidence_hash",
-                _ => "hold_id or evidence_hash",
+            Some(match self.how.kind() {
+                ActKind::Debit => "evidence_hash",
+                ActKind::Hold => "tolerance_nanos, capture_until or evidence_hash",
+                ActKind::Capture => "hold_id, last or evidence_hash",
+                ActKind::Void => "hold_id or evidence_hash",
             })
         } else {
             None
@@ -241,7 +264,8 @@ mod tests {
     fn debit(seq: u64) -> Remembered {
         let (reference, evidence) = (FieldHash(0), FieldHash(0));
         let (amount, currency) = (Amount::from_nanos(seq), Currency::UNSTATED);
-        let said = Said { amount, payee: 0, currency, reference, evidence, how: How::new(Act::Debit, false) };
+        let said =
+            Said { amount, payee: 0, currency, reference, evidence, how: How::new(Act::Debit, false, false) };
         Remembered { seq, said, verdict: None, taken: amount }
     }
 

@@ -2,7 +2,7 @@
 //! Never: changes any of it; that is `apply`'s alone. Never another partition's state.
 
 use crate::{
-    AccountId, Amount, CredentialId, Currency, DepositId, PayeeId, Refusal, SessionId, Time, WriterId,
+    AccountId, Amount, CredentialId, Currency, DepositId, HoldId, PayeeId, Refusal, SessionId, Time, WriterId,
     account::Account,
     books::Books,
     control::Control,
@@ -12,7 +12,7 @@ use crate::{
     hash::{FieldHash, KeyHash, Seed},
     payee::{Notice, Payee, PayeeStatus},
     role::Actor,
-    session::{About, Bounds, Guard, Mode, PayeePart, Session},
+    session::{About, Bounds, Guard, Hold, HoldEnd, Mode, PayeePart, Session},
     settlement::{Outgoing, Settlement},
     stops::Unsettled,
     table::{Table, TableHead},
@@ -189,6 +189,30 @@ pub struct SessionView {
     pub stop: Option<Hit>,
 }
 
+/// Is a hold as it is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldView {
+    /// In which session, or token.
+    pub session: SessionId,
+    /// When it was placed, in the order of decisions.
+    pub seq: u64,
+    /// To whom it is promised.
+    pub payee: PayeeId,
+    /// In which currency.
+    pub currency: Currency,
+    /// How it ended; `None` while it is open. One whose time is over has expired, given back or not yet.
+    pub end: Option<HoldEnd>,
+    /// What it is.
+    pub hold: Hold,
+}
+
+impl HoldView {
+    /// Returns its id.
+    pub fn id(&self) -> HoldId {
+        self.session.hold(self.seq)
+    }
+}
+
 impl Partition {
     /// Makes an empty partition.
     pub fn new(number: u16) -> Self {
@@ -350,6 +374,40 @@ impl Partition {
             closing: session.closing_at() != Time::ZERO,
             stop: self.stop_of(session),
         }
+    }
+
+    /// Shows a hold, open or ended. *Errors*: `UnknownHold`, for one that ended too long ago to be remembered, too.
+    pub fn hold(&self, session: &Session, seq: u64, now: Time) -> Result<HoldView, Refusal> {
+        let found = session.holds().and_then(|holds| holds.find(seq));
+        found
+            .and_then(|(end, hold)| self.hold_view(session, (seq, end, hold), now))
+            .ok_or(Refusal::UnknownHold)
+    }
+
+    /// Finds the session that a hold is in, by the hold's own id. *Errors*: `UnknownHold`.
+    pub fn session_of(&self, hold: HoldId) -> Result<&Session, Refusal> {
+        let session = self.sessions.get(hold.session_slot()).ok_or(Refusal::UnknownHold)?;
+        let has = session.holds().is_some_and(|holds| holds.find(hold.seq()).is_some());
+        if has { Ok(session) } else { Err(Refusal::UnknownHold) }
+    }
+
+    /// Shows the open holds of a session that were placed after `seq`, at most `most`.
+    pub fn holds_after(&self, session: &Session, seq: u64, most: usize, now: Time) -> Vec<HoldView> {
+        let Some(holds) = session.holds() else { return Vec::new() };
+        let open = holds.open_after(seq).take(most);
+        open.filter_map(|(seq, hold)| self.hold_view(session, (seq, None, hold), now)).collect()
+    }
+
+    fn hold_view(
+        &self,
+        session: &Session,
+        (seq, end, hold): (u64, Option<HoldEnd>, &Hold),
+        now: Time,
+    ) -> Option<HoldView> {
+        let payee = self.payee_at(hold.payee)?;
+        let is_over = hold.until <= self.decision_time(now);
+        let end = end.or(is_over.then_some(HoldEnd::Expired));
+        Some(HoldView { session: session.id, seq, payee, currency: session.currency, end, hold: *hold })
     }
 
     /// Returns rows of a table from `slot` on, at most `limit` slots far, for listing.

@@ -246,10 +246,16 @@ impl Session {
         if closing_at == Time::ZERO { self.ends_at } else { closing_at }
     }
 
-    /// Returns when something becomes due in it: a hold's end, or its own.
+    /// Returns when something becomes due in it: a hold's end, or its own. One that is closing and waits for its own holds alone
+    /// is due when the next of them ends: it must not be looked at again and again until then.
     pub fn due_at(&self) -> Time {
         let hold = self.guard().and_then(|guard| guard.holds.next_until());
-        hold.map_or(self.settles_at(), |hold| hold.min(self.settles_at()))
+        let own = self.settles_at();
+        match hold {
+            None => own,
+            Some(hold) if self.closing_at() != Time::ZERO && self.open_children() == 0 => hold,
+            Some(hold) => hold.min(own),
+        }
     }
 
     /// Returns when it has to be settled: when it has ended, unless it is a token for which that is another time.

@@ -40,7 +40,8 @@ impl Partition {
             return Err("other sessions are closing than are counted");
         }
         self.check_stops()?;
-        if self.ends.len() != self.sessions.len() as usize {
+        let has_end = |session: &Session| self.ends.contains(&session.end());
+        if self.ends.len() != self.sessions.len() as usize || !self.sessions.iter().all(|(_, s)| has_end(s)) {
             return Err("an open session has no end in the index, or a closed one has");
         }
         let newer =
@@ -116,13 +117,19 @@ impl Partition {
         {
             return Err("a session is over its cap");
         }
-        let got = |part: &crate::session::PayeePart| part.spent.checked_add(part.spent_below);
+        let got = |part: &crate::session::PayeePart| {
+            let held = session.held_for(part.payee);
+            part.spent.checked_add(part.spent_below).and_then(|got| got.checked_add(held))
+        };
         if parts.clone().any(|part| part.cap.get().is_some_and(|cap| got(&part).is_none_or(|got| got > cap)))
         {
             return Err("a payee is over its cap");
         }
         if parts.map(|part| u128::from(part.debit_count)).sum::<u128>() != session.debit_count.into() {
             return Err("a session's payees do not count its debits");
+        }
+        if session.holds().is_some_and(|holds| !holds.add_up()) {
+            return Err("a hold is not what was promised, less what was captured");
         }
         if self.accounts.get(session.account).is_none() {
             return Err("a session stands on no account");
@@ -267,15 +274,15 @@ impl Partition {
         Ok(())
     }
 
-    /// What a payee got in open sessions is counted by every session above that caps it. What it got in settled ones is,
+    /// What a payee got in open sessions, and what they hold for it, is counted by every session above that caps it. What it got in settled ones is,
     /// too, so that a count may be greater.
     fn check_payees_below(&self) -> Result<(), &'static str> {
         let mut below: BTreeMap<(u32, u32), u128> = BTreeMap::new();
         for (_, session) in self.sessions.iter().filter(|(_, session)| session.counted_above) {
-            for part in session.payees().filter(|part| !part.spent.is_zero()) {
+            for part in session.payees() {
+                let got = part.spent.nanos() + session.held_for(part.payee).nanos();
                 for above in self.sessions_above(session).filter(|above| above.counts(part.payee)) {
-                    let sum = below.entry((above.id.slot(), part.payee)).or_default();
-                    *sum += u128::from(part.spent.nanos());
+                    *below.entry((above.id.slot(), part.payee)).or_default() += u128::from(got);
                 }
             }
         }

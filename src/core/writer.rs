@@ -253,7 +253,7 @@ mod tests {
             currency: Currency::UNSTATED,
             reference: none,
             evidence: none,
-            how: crate::keys::How::new(crate::command::Act::Debit, false),
+            how: crate::keys::How::new(crate::command::Act::Debit, false, false),
         }
     }
 

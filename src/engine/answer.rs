@@ -1,8 +1,13 @@
 //! Owns: what operations answer. Never: undurable; answers travel in tickets.
 
 use tallystick_core::{
-    Amount, Decline, DeclineCode, EnvelopeId, SessionId, Time, account::Account, command::Act,
-    decide::DebitReplay, deposit::Deposit, partition::SessionView, settlement::Settlement,
+    Amount, Decline, DeclineCode, EnvelopeId, SessionId, Time,
+    account::Account,
+    command::Act,
+    decide::DebitReplay,
+    deposit::Deposit,
+    partition::{HoldView, SessionView},
+    settlement::Settlement,
 };
 
 /// Is a row together with the record behind it.
@@ -23,8 +28,11 @@ pub struct DebitAnswer {
     pub session: SessionId,
     /// What was to be done.
     pub act: Act,
-    /// It captured a hold that had ended: a debit like any other. Not remembered, so false on a replay.
+    /// It captured a hold that had ended: a debit like any other.
     pub late: bool,
+    /// The hold that was placed, captured or given back, as it is now; `None` of a debit, of a hold that was declined, and of
+    /// one that ended too long ago to be remembered.
+    pub hold: Option<HoldView>,
     /// The journal position; of the original on a replay.
     pub seq: u64,
     /// When it was decided; on a replay, when it was asked again.
@@ -50,7 +58,7 @@ pub struct DebitAnswer {
 }
 
 /// Is what a batch says of one debit: there are many of them, and nobody reads more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DebitOutcome {
     /// The journal position; of the original on a replay.
     pub seq: u64,
@@ -58,6 +66,10 @@ pub struct DebitOutcome {
     pub declined: Option<DeclineCode>,
     /// What was taken, where that is less than was asked; zero otherwise.
     pub partial: Amount,
+    /// As in `DebitAnswer`.
+    pub late: bool,
+    /// As in `DebitAnswer`.
+    pub hold: Option<Box<HoldView>>,
     /// What the session can still spend, now, everything above it considered.
     pub remaining: Amount,
     /// Nothing more can be approved as things stand.

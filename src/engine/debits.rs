@@ -5,8 +5,9 @@ use crate::{DebitAnswer, DebitOutcome, Engine, Fault, Ticket, shard::Shard, sync
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
     Amount, Decline, Hit, Next, Record, Refusal, SessionId, Time, WriterId,
-    command::{Debit, Intent},
+    command::{Act, Debit, Intent},
     decide::{self, DebitReplay, Judged},
+    partition::HoldView,
 };
 
 /// Bounds the debits decided in one lock hold, so that the committer and others get their turn.
@@ -38,7 +39,7 @@ impl Engine {
         {
             return self.ticket(seq, Err(refusal.into()));
         }
-        let (hold, done) = self.hold(command.session.partition()).debit(command);
+        let (hold, done) = self.holding(command.session.partition()).debit(command);
         let result = done.and_then(|done| hold.answer(command, &done));
         let last_seq = hold.end();
         // A replay shows what remains now, so it waits for everything that this depends on.
@@ -114,7 +115,7 @@ impl Engine {
         batch: &mut Batch,
     ) -> u64 {
         let Some(first) = held.first() else { return 0 };
-        let mut hold = self.hold(commands[*first].session.partition());
+        let mut hold = self.holding(commands[*first].session.partition());
         hold.touch(held.iter().take(TOUCHED_AHEAD).map(|at| &commands[*at]));
         for (nth, at) in held.iter().enumerate() {
             hold.touch(held.get(nth + TOUCHED_AHEAD).map(|at| &commands[*at]).into_iter());
@@ -159,7 +160,7 @@ impl Engine {
     }
 
     /// Takes the lock of a partition's shard, to decide debits under it.
-    fn hold(&self, partition: u16) -> Hold<'_> {
+    fn holding(&self, partition: u16) -> Hold<'_> {
         let shard = self.lock(partition);
         // ORDER: read under the lock, once for all that is decided in one hold.
         let is_free = self.asked_for().may_debit_all();
@@ -201,6 +202,8 @@ struct Done {
     decline: Option<Decline>,
     hit: Option<Hit>,
     late: bool,
+    /// The hold that it is about, or that it is.
+    hold: Option<u64>,
     replayed: bool,
 }
 
@@ -217,13 +220,13 @@ impl<'a> Hold<'a> {
                     let Self { engine, shard, settled, .. } = self;
                     drop(shard);
                     let known = engine.tell(partition, command.payee);
-                    self = Self { settled, ..engine.hold(partition) };
+                    self = Self { settled, ..engine.holding(partition) };
                     if let Err(refusal) = known {
                         return (self, Err(refusal));
                     }
                 }
                 Err(Stall::Due(id)) => {
-                    if self.engine.settle_locked(&mut self.shard, id) {
+                    if self.engine.settle_locked(&mut self.shard, id, self.now) {
                         self.settled.insert(partition);
                     }
                 }
@@ -255,13 +258,14 @@ impl<'a> Hold<'a> {
                 let seq = self.engine.write(&mut self.shard, partition, at, &Record::Debited(debited));
                 let hit = new.ruling.err();
                 let decline = hit.map(|hit| hit.decline);
-                let late = new.late;
-                Ok(Done { seq, at, payee, amount, taken, decline, hit, late, replayed: false })
+                let (late, hold) = (new.late, hold_of(command.act, seq, decline.is_none()));
+                Ok(Done { seq, at, payee, amount, taken, decline, hit, late, hold, replayed: false })
             }
             Judged::Replay(replay) => {
-                let DebitReplay { seq, payee, amount, taken, .. } = replay;
+                let DebitReplay { seq, payee, amount, taken, late, .. } = replay;
                 let decline = remembered(&replay);
-                Ok(Done { seq, at, payee, amount, taken, decline, hit: None, late: false, replayed: true })
+                let hold = hold_of(command.act, seq, decline.is_none());
+                Ok(Done { seq, at, payee, amount, taken, decline, hit: None, late, hold, replayed: true })
             }
         }
     }
@@ -273,6 +277,7 @@ impl<'a> Hold<'a> {
             session: command.session,
             act: command.act,
             late: done.late,
+            hold: self.hold_of(command, done),
             seq: done.seq,
             at: done.at,
             amount: done.amount,
@@ -290,16 +295,23 @@ impl<'a> Hold<'a> {
     /// As `answer`, in short.
     fn outcome(&self, command: &Debit<'_>, done: &Done) -> Result<DebitOutcome, Refusal> {
         let left = self.shard.partition(command.session.partition()).left(command.session, done.payee)?;
-        // What a void gave back is told where what was taken in part is: neither is what was asked.
-        let is_partial = done.decline.is_none() && done.taken != done.amount;
+        let is_partial = done.decline.is_none() && done.taken < done.amount;
         Ok(DebitOutcome {
             seq: done.seq,
             declined: done.decline.map(|decline| decline.code),
             partial: if is_partial { done.taken } else { Amount::ZERO },
+            late: done.late,
+            hold: self.hold_of(command, done).map(Box::new),
             remaining: left.remaining,
             is_final: left.is_final,
             replayed: done.replayed,
         })
+    }
+
+    /// Shows the hold that a debit is about, as it is now; nothing of what ended too long ago.
+    fn hold_of(&self, command: &Debit<'_>, done: &Done) -> Option<HoldView> {
+        let home = self.shard.partition(command.session.partition());
+        home.hold(home.session(command.session).ok()?, done.hold?, self.now).ok()
     }
 
     /// Begins to bring the rows of debits from memory.
@@ -342,6 +354,11 @@ impl From<Refusal> for Stall {
     fn from(refusal: Refusal) -> Self {
         if refusal == Refusal::PayeeNotHere { Self::PayeeNotHere } else { Self::Refused(refusal) }
     }
+}
+
+/// Returns which hold an act at `seq` is about, or makes if it is approved.
+fn hold_of(act: Act, seq: u64, is_approved: bool) -> Option<u64> {
+    if matches!(act, Act::Hold { .. }) && is_approved { Some(seq) } else { act.hold() }
 }
 
 /// Says a remembered decline again. What to do next is not remembered: only a new key can bring something new.

@@ -2,10 +2,10 @@
 
 use crate::{Answer, Engine, Fault, OpenAnswer, SessionShown, Ticket, keyed::Done};
 use tallystick_core::{
-    EnvelopeId, Refusal, SessionId,
+    EnvelopeId, HoldId, Refusal, SessionId,
     command::{Command as _, OpenSession},
     decide,
-    partition::Made,
+    partition::{HoldView, Made},
 };
 
 impl Engine {
@@ -80,6 +80,28 @@ impl Engine {
         match shown {
             Ok(shown) => self.ticket(last_seq, Ok(shown)),
             Err(refusal) => self.settled_session(id, refusal, last_seq),
+        }
+    }
+
+    /// Shows a hold of an open session, by its own id. *Errors*: `UnknownHold`, once its session is settled, too.
+    pub fn hold(&self, id: HoldId) -> Ticket<HoldView> {
+        let shard = self.lock(id.partition());
+        let home = shard.partition(id.partition());
+        let shown = home.session_of(id).and_then(|session| home.hold(session, id.seq(), self.now()));
+        self.ticket(shard.last_seq, shown.map_err(Fault::from))
+    }
+
+    /// Shows the open holds of a session that were placed after `after_seq`, at most `most`. *Errors*: as of a session that is
+    /// not open.
+    pub fn holds(&self, id: SessionId, after_seq: u64, most: usize) -> Ticket<Vec<HoldView>> {
+        let shard = self.lock(id.partition());
+        let home = shard.partition(id.partition());
+        let shown = home.session(id).map(|session| home.holds_after(session, after_seq, most, self.now()));
+        let last_seq = shard.last_seq;
+        drop(shard);
+        match shown {
+            Ok(shown) => self.ticket(last_seq, Ok(shown)),
+            Err(_) => self.retired_or_unknown(id, last_seq),
         }
     }
 

@@ -106,7 +106,7 @@ impl Engine {
                 let Some(step) = shard.partition(partition).next_step_to_close(id, now) else {
                     return Ok(Closed { seq: seq.max(shard.last_seq), cascaded, settled: false });
                 };
-                let Some(done) = self.step(&mut shard, step) else { break };
+                let Some(done) = self.step(&mut shard, step, now) else { break };
                 seq = done;
                 match step {
                     Step::Settle { session, .. } if session == id => {
@@ -122,11 +122,10 @@ impl Engine {
     }
 
     /// Does one thing on the way to a settlement, under the lock. Returns its seq.
-    pub(crate) fn step(&self, shard: &mut Shard, step: Step) -> Option<u64> {
+    pub(crate) fn step(&self, shard: &mut Shard, step: Step, now: Time) -> Option<u64> {
         let (Step::Lapse(id) | Step::Close(id) | Step::Settle { session: id, .. }) = step;
         let partition = id.partition();
         let home = shard.partition(partition);
-        let now = home.decision_time(self.now());
         let record = match step {
             Step::Lapse(id) => decide::lapse(home, id, now),
             Step::Settle { session, cascading } => decide::settle(home, session, now, cascading),
@@ -139,13 +138,14 @@ impl Engine {
         Some(self.write(shard, partition, now, &record.ok()?))
     }
 
-    /// Does the next thing that is due of a session, under the lock. Returns whether a settlement came of it.
-    pub(crate) fn settle_locked(&self, shard: &mut Shard, id: SessionId) -> bool {
+    /// Does the next thing that is due of a session, under the lock. Returns whether a settlement came of it. `clock` is the one
+    /// by which it was found to be due: a clock read anew may have run back, and whoever waits for this would wait for it.
+    pub(crate) fn settle_locked(&self, shard: &mut Shard, id: SessionId, clock: Time) -> bool {
         let home = shard.partition(id.partition());
-        let now = home.decision_time(self.now());
+        let now = home.decision_time(clock);
         let Some(step) = home.next_step(id, now) else { return false };
         // Its time has come, whoever meets it.
-        self.by_itself().step(shard, step).is_some() && matches!(step, Step::Settle { .. })
+        self.by_itself().step(shard, step, now).is_some() && matches!(step, Step::Settle { .. })
     }
 
     /// Does what is due of a session: settles it and those below it, if its end has come, and lets holds lapse whose time is
@@ -157,7 +157,7 @@ impl Engine {
             for _ in 0..STEPS_PER_HOLD {
                 let home = shard.partition(partition);
                 let now = home.decision_time(self.now());
-                let done = home.next_step(id, now).and_then(|step| engine.step(&mut shard, step));
+                let done = home.next_step(id, now).and_then(|step| engine.step(&mut shard, step, now));
                 if done.is_none() {
                     drop(shard);
                     self.deliver(partition);

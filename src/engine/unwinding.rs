@@ -57,7 +57,7 @@ impl Engine {
             let now = shard.partition(partition).decision_time(self.now());
             match look(shard, partition, now) {
                 Found::Step(step) => {
-                    if self.step(shard, step).is_none() {
+                    if self.step(shard, step, now).is_none() {
                         return (done, false);
                     }
                 }

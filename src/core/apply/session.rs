@@ -184,7 +184,15 @@ impl Partition {
     fn count_child(&mut self, above: At, change: impl FnOnce(u32) -> Option<u32>) {
         match above {
             At::Session(slot) => {
-                found(self.sessions.get_mut(slot), "a session stands under nothing").count_children(change);
+                let session = found(self.sessions.get_mut(slot), "a session stands under nothing");
+                let before = session.end();
+                session.count_children(change);
+                let after = session.end();
+                // One that is closing may wait for its own holds alone from here on.
+                if before != after {
+                    self.ends.remove(&before);
+                    self.ends.insert(after);
+                }
             }
             At::Account(slot) => {
                 let account = found(self.accounts.get_mut(slot), "a session stands under no account");

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Amount, Currency, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, Record, Refusal,
     SessionId, Time,
-    command::{Act, Debit, Intent, Scope},
+    command::{Act, ActKind, Debit, Intent, Scope},
     hash::KeyHash,
     keys::{Remembered, Said, Verdict},
     limits,
@@ -33,12 +33,17 @@ pub struct DebitReplay {
     pub verdict: Verdict,
     /// The payee's notice.
     pub payee: u32,
+    /// What was done.
+    pub kind: ActKind,
+    /// It captured a hold that had ended: a debit like any other.
+    pub late: bool,
 }
 
 impl From<Remembered> for DebitReplay {
     fn from(debit: Remembered) -> Self {
         let Remembered { seq, said, verdict, taken } = debit;
-        Self { seq, amount: said.amount, taken, verdict, payee: said.payee }
+        let (kind, late) = (said.how.kind(), said.how.is_late());
+        Self { seq, amount: said.amount, taken, verdict, payee: said.payee, kind, late }
     }
 }
 

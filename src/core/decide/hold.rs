@@ -118,7 +118,7 @@ fn find<'a>(session: &'a Session, seq: u64, ask: &Ask, now: Time) -> Result<Foun
     let (payee, found) = match (holds.find_open(seq), holds.find_ended(seq)) {
         (Some(hold), _) if hold.until <= now => return Err(Refusal::HoldDue),
         (Some(hold), _) => (hold.payee, Found::Open(hold)),
-        (None, Some((end, hold))) => (hold.payee, Found::Ended(*end)),
+        (None, Some((end, hold))) => (hold.payee, Found::Ended(end)),
         (None, None) => return Err(Refusal::UnknownHold),
     };
     if payee != ask.payee {

@@ -4,7 +4,10 @@
 
 use super::{SecretHash, Token};
 use crate::{Amount, Cap, Time, apply::sure, control::Control, limits};
-use alloc::{boxed::Box, collections::BTreeMap};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+};
 use serde::{Deserialize, Serialize};
 
 /// Says in one byte of the row what a debit has to look at beside it. Stored; bits are only ever added.
@@ -99,11 +102,12 @@ pub enum HoldEnd {
     Expired,
 }
 
-/// Keeps a session's holds: the open ones, and those that ended last, all by the seq at which they were placed.
+/// Keeps a session's holds, by the seq at which they were placed: the open ones, and those that ended last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holds {
     open: BTreeMap<u64, Hold>,
-    ended: BTreeMap<u64, (HoldEnd, Hold)>,
+    /// In the order in which they ended, however long ago they were placed.
+    ended: VecDeque<(u64, HoldEnd, Hold)>,
     /// The earliest end of an open one; zero while none is open.
     next_until: Time,
 }
@@ -114,9 +118,9 @@ impl Holds {
         self.open.iter().map(|(seq, hold)| (*seq, hold))
     }
 
-    /// Returns those that ended and are still remembered.
+    /// Returns those that ended and are still remembered, in the order in which they did.
     pub fn ended(&self) -> impl Iterator<Item = (u64, HoldEnd, &Hold)> {
-        self.ended.iter().map(|(seq, (end, hold))| (*seq, *end, hold))
+        self.ended.iter().map(|(seq, end, hold)| (*seq, *end, hold))
     }
 
     /// Returns how many are open.
@@ -130,8 +134,20 @@ impl Holds {
     }
 
     /// Finds one that ended.
-    pub fn find_ended(&self, seq: u64) -> Option<&(HoldEnd, Hold)> {
-        self.ended.get(&seq)
+    pub fn find_ended(&self, seq: u64) -> Option<(HoldEnd, &Hold)> {
+        let found = self.ended.iter().rev().find(|(ended, _, _)| *ended == seq);
+        found.map(|(_, end, hold)| (*end, hold))
+    }
+
+    /// Finds one, open or ended: with how it ended, if it did.
+    pub fn find(&self, seq: u64) -> Option<(Option<HoldEnd>, &Hold)> {
+        let open = self.find_open(seq).map(|hold| (None, hold));
+        open.or_else(|| self.find_ended(seq).map(|(end, hold)| (Some(end), hold)))
+    }
+
+    /// Returns the open ones placed after `seq`, in the order in which they were.
+    pub fn open_after(&self, seq: u64) -> impl Iterator<Item = (u64, &Hold)> {
+        self.open.range(seq.saturating_add(1)..).map(|(seq, hold)| (*seq, hold))
     }
 
     /// Returns the earliest end of an open one.
@@ -156,6 +172,17 @@ impl Holds {
         theirs.fold(Amount::ZERO, |sum, hold| sure(sum.checked_add(hold.left)))
     }
 
+    /// Returns whether each hold is what was promised, less what was captured, and the next end is that of an open one.
+    pub(crate) fn add_up(&self) -> bool {
+        let promised = |hold: &Hold| hold.amount.checked_add(hold.tolerance);
+        let adds_up = |hold: &Hold| hold.left.checked_add(hold.captured) == promised(hold);
+        let mut all = self.open.values().chain(self.ended.iter().map(|(_, _, hold)| hold));
+        let next = self.open.values().map(|hold| hold.until).min();
+        all.all(adds_up)
+            && self.open.values().all(|hold| !hold.left.is_zero())
+            && next.unwrap_or_default() == self.next_until
+    }
+
     pub(crate) fn place(&mut self, seq: u64, hold: Hold) {
         self.next_until = self.next_until().map_or(hold.until, |next| next.min(hold.until));
         self.open.insert(seq, hold);
@@ -173,9 +200,9 @@ impl Holds {
     /// Ends an open one. Returns it; `None` if there is none.
     pub(crate) fn end(&mut self, seq: u64, end: HoldEnd) -> Option<Hold> {
         let hold = self.open.remove(&seq)?;
-        self.ended.insert(seq, (end, hold));
+        self.ended.push_back((seq, end, hold));
         if self.ended.len() > limits::ENDED_HOLDS_REMEMBERED {
-            self.ended.pop_first();
+            self.ended.pop_front();
         }
         self.next_until = self.open.values().map(|hold| hold.until).min().unwrap_or_default();
         Some(hold)

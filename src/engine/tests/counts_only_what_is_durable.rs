@@ -156,7 +156,10 @@ fn decisions_are_counted_with_their_group_and_before_anybody_hears_of_them() {
     let (mut counts, declined) = (Counts::from(debits), ((Operation::OpenSession, cap), 1));
     let answers = batch.wait().unwrap();
     let counted = s.events.counts();
-    assert!(answers[3].unwrap().replayed && answers[4].is_err(), "neither is a decision: {answers:?}");
+    assert!(
+        answers[3].as_ref().unwrap().replayed && answers[4].is_err(),
+        "neither is a decision: {answers:?}"
+    );
     assert_eq!(counted.into_iter().filter(|count| *count != declined).collect::<Counts>(), counts);
     assert!(opened.wait().is_ok());
     counts.extend([declined]);

@@ -12,8 +12,8 @@ use std::{
     thread,
 };
 use tallystick_core::{
-    AccountId, Amount, Decline, DeclineCode, PayeeId, Refusal, SessionId, Span, WriterId,
-    command::{CreateAccount, CreatePayee, Deposit, OpenSession},
+    AccountId, Amount, Decline, DeclineCode, PayeeId, Refusal, SessionId, Span, Time, WriterId,
+    command::{Act, CreateAccount, CreatePayee, Debit, Deposit, OpenSession},
     payee::PayeeStatus,
     settlement::Settlement,
 };
@@ -44,6 +44,8 @@ struct Heard {
     opened: Vec<Opening>,
     debits: Vec<(SessionId, PayeeId, String, HeardDebit)>,
     numbered: Vec<(SessionId, PayeeId, u64, HeardDebit)>,
+    /// Holds, captures and voids.
+    acts: Vec<(SessionId, PayeeId, String, Act, HeardDebit)>,
     settled: Vec<Settlement>,
     /// Sessions whose settling was asked for, heard or not.
     closing: Vec<SessionId>,
@@ -65,7 +67,7 @@ impl Heard {
     fn step(&mut self, world: &World, dice: &mut Dice, name: &str, n: u64) -> Result<(), Fault> {
         let (engine, key) = (world.engine(), format!("{name}-{n}"));
         let payees: Vec<PayeeId> = self.payees.iter().map(|(_, id)| *id).collect();
-        match dice.below(24) {
+        match dice.below(30) {
             0 => {
                 let create = CreateAccount::prepaid(key.as_bytes(), USD);
                 let id = engine.create_account(&create).wait()?.value.id;
@@ -95,9 +97,8 @@ impl Heard {
                 let outcome = match answer.value {
                     OpenAnswer::Opened(view) => Ok(view.id),
                     OpenAnswer::Declined(decline) => Err(decline),
-                    OpenAnswer::Settled(settlement) => {
-                        panic!("{key} was new, and is settled: {settlement:?}")
-                    }
+                    // Another caller may have moved the clock beyond its end, and swept, before it was shown.
+                    OpenAnswer::Settled(settlement) => Ok(settlement.session),
                 };
                 self.opened.push((account, key, cap, ttl, outcome));
             }
@@ -150,7 +151,7 @@ impl Heard {
                 let sessions = self.sessions();
                 let Some(session) = pick(dice, &sessions).copied() else { return Ok(()) };
                 self.closing.push(session);
-                self.settled.push(engine.settle(session, false).wait()?.value.settlement().cloned().unwrap());
+                self.settled.extend(engine.settle(session, false).wait()?.value.settlement().cloned());
             }
             21 if dice.below(4) == 0 => {
                 let Some(payee) = pick(dice, &payees).copied() else { return Ok(()) };
@@ -161,10 +162,46 @@ impl Heard {
                 world.clock.pass(dice.below(4) * SECOND);
                 engine.sweep(100);
             }
+            24..30 => self.do_with_holds(world, dice, key)?,
             _ => {
                 let Ok(summary) = world.running.checkpoint() else { return Ok(()) };
                 while world.disk.trim(summary.floor_seq.min(summary.covered_seq + 1)) == Ok(TrimStep::More) {}
             }
+        }
+        Ok(())
+    }
+
+    /// Places a hold, captures out of one, or voids one.
+    fn do_with_holds(&mut self, world: &World, dice: &mut Dice, key: String) -> Result<(), Fault> {
+        let payees: Vec<PayeeId> = self.payees.iter().map(|(_, id)| *id).collect();
+        let sessions = self.sessions();
+        let placed = |(_, _, _, act, heard): &&(SessionId, PayeeId, String, Act, HeardDebit)| {
+            matches!(act, Act::Hold { .. }) && heard.code.is_none()
+        };
+        let placed: Vec<_> = self.acts.iter().filter(placed).map(|(s, p, _, _, h)| (*s, *p, h.seq)).collect();
+        let (session, payee, act) = match (dice.below(3), pick(dice, &placed).copied()) {
+            (0, _) | (_, None) => {
+                let found = (pick(dice, &sessions).copied(), pick(dice, &payees).copied());
+                let (Some(session), Some(payee)) = found else { return Ok(()) };
+                let later = Time::from_ns(clock_ns(&world.clock) + (1 + dice.below(9)) * SECOND);
+                let until = if dice.below(2) == 0 { Time::ZERO } else { later };
+                (session, payee, Act::Hold { tolerance: Amount::from_nanos(dice.below(9)), until })
+            }
+            (1, Some((session, payee, hold))) => {
+                (session, payee, Act::Capture { hold, last: dice.below(2) == 0 })
+            }
+            (_, Some((session, payee, hold))) => (session, payee, Act::Void { hold }),
+        };
+        let amount = if matches!(act, Act::Void { .. }) { 0 } else { 1 + dice.below(40) };
+        let asked = Debit { act, ..by_key(session, payee, amount, &key) };
+        match world.engine().debit(&asked).wait() {
+            Ok(answer) => {
+                let heard = HeardDebit { seq: answer.seq, nanos: amount, code: code(&answer) };
+                self.acts.push((session, payee, key, act, heard));
+            }
+            // Another caller may have moved the clock beyond the hold's end meanwhile.
+            Err(Fault::Refused(Refusal::SessionRetired | Refusal::Malformed { .. })) => {}
+            Err(fault) => return Err(fault),
         }
         Ok(())
     }
@@ -208,6 +245,10 @@ impl Heard {
             let again = engine.debit(&by_number(*session, *payee, answer.nanos, writer, *number)).wait();
             self.same(again, answer, &format!("{story}: number {number} of {session}"));
         }
+        for (session, payee, key, act, answer) in &self.acts {
+            let asked = Debit { act: *act, ..by_key(*session, *payee, answer.nanos, key) };
+            self.same(engine.debit(&asked).wait(), answer, &format!("{story}: {act:?} {key}"));
+        }
         for settlement in &self.settled {
             assert_eq!(engine.settlement(settlement.id()).wait().as_ref(), Ok(settlement), "{story}");
             assert_eq!(
@@ -217,6 +258,8 @@ impl Heard {
             );
             let approved = self.debits.iter().map(|(at, .., a)| (at, a));
             let approved = approved.chain(self.numbered.iter().map(|(at, .., a)| (at, a)));
+            let captured = self.acts.iter().filter(|(_, _, _, act, _)| matches!(act, Act::Capture { .. }));
+            let approved = approved.chain(captured.map(|(at, .., a)| (at, a)));
             let sum: u64 = approved
                 .filter(|(at, a)| **at == settlement.session && a.code.is_none())
                 .map(|(_, a)| a.nanos)

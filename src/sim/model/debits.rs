@@ -124,7 +124,7 @@ impl State {
         let again = |decline: Decline| Decline { next: Next::NewKey, ..decline };
         let taken = before.map_or(0, |debit| debit.taken);
         let decline = before.and_then(|debit| debit.decline).map(again);
-        let said = Said { taken, late: false, replayed: true };
+        let said = Said { taken, late: before.is_some_and(|debit| debit.late), replayed: true };
         self.answer(ask, (seq, at), said, (decline, None))
     }
 
@@ -139,6 +139,7 @@ impl State {
         DebitAnswer {
             act: ask.act,
             late,
+            hold: self.hold_after(ask, (seq, at), decline.is_none()),
             session: ask.session,
             seq,
             at,
@@ -241,6 +242,7 @@ impl State {
             until,
             captures: Vec::new(),
             ended: None,
+            late,
         };
         self.debits.insert(seq, debit);
         if no.is_none() {
@@ -347,13 +349,14 @@ fn is_short(ask: &NewDebit, ruling: &Result<u64, No>) -> bool {
 }
 
 fn outcome(answer: &DebitAnswer) -> DebitOutcome {
-    // What a void gave back is told where what was taken in part is.
-    let is_partial = answer.decline.is_none() && answer.taken != answer.amount;
+    let is_partial = answer.decline.is_none() && answer.taken < answer.amount;
     DebitOutcome {
         seq: answer.seq,
         declined: answer.decline.map(|decline| decline.code),
         partial: if is_partial { answer.taken } else { Amount::ZERO },
         remaining: answer.remaining,
+        late: answer.late,
+        hold: answer.hold.map(Box::new),
         is_final: answer.is_final,
         replayed: answer.replayed,
     }

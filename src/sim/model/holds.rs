@@ -12,6 +12,7 @@ use crate::asked::NewDebit;
 use tallystick_core::{
     Amount, Currency, DeclineCode as Code, EnvelopeId, Level, Next, PayeeId, Refusal, SessionId, Span, Time,
     command::Act,
+    partition::HoldView,
     record::HoldLapsed,
     session::{Guard, Hold, HoldEnd, SecretHash},
 };
@@ -44,7 +45,7 @@ impl Guarded {
             approval_above: guard.approval_above.nanos_or_zero(),
             carry: guard.carry,
             open: guard.holds.open().map(|(seq, hold)| (seq, *hold)).collect(),
-            ended: guard.holds.ended().map(|(seq, end, hold)| (seq, end, *hold)).collect(),
+            ended: in_order(guard.holds.ended().map(|(seq, end, hold)| (seq, end, *hold))),
         })
     }
 }
@@ -239,20 +240,7 @@ impl State {
     /// Returns what a session must be shown to have that few have.
     pub(super) fn guarded(&self, id: SessionId) -> Guarded {
         let Some(row) = self.sessions.get(&id) else { return Guarded::default() };
-        let shown = |debit: &Debit| {
-            let notice = self.notices.get(&(id.partition(), debit.asked.payee));
-            let tolerance = Amount::from_nanos(debit.asked.whole() - debit.asked.amount.nanos());
-            Hold {
-                payee: notice.map_or(u32::MAX, |notice| notice.slot),
-                amount: debit.asked.amount,
-                tolerance,
-                left: Amount::from_nanos(debit.uncaptured()),
-                captured: Amount::from_nanos(debit.captures.iter().sum()),
-                capture_count: u32::try_from(debit.captures.len()).unwrap_or(u32::MAX),
-                until: debit.until,
-                placed_at: debit.at,
-            }
-        };
+        let shown = |debit: &Debit| self.hold_shown(debit);
         let open = self.holds(row).filter(|hold| hold.ended.is_none());
         let ended = self.holds(row).filter_map(|hold| Some((hold.seq, hold.ended?, shown(hold))));
         Guarded {
@@ -260,9 +248,52 @@ impl State {
             approval_above: row.approval,
             carry: false,
             open: open.map(|hold| (hold.seq, shown(hold))).collect(),
-            ended: ended.collect(),
+            ended: in_order(ended),
         }
     }
+
+    /// Returns a hold as its session has it.
+    fn hold_shown(&self, debit: &Debit) -> Hold {
+        let notice = self.notices.get(&(debit.asked.session.partition(), debit.asked.payee));
+        let tolerance = Amount::from_nanos(debit.asked.whole() - debit.asked.amount.nanos());
+        Hold {
+            payee: notice.map_or(u32::MAX, |notice| notice.slot),
+            amount: debit.asked.amount,
+            tolerance,
+            left: Amount::from_nanos(debit.uncaptured()),
+            captured: Amount::from_nanos(debit.captures.iter().sum()),
+            capture_count: u32::try_from(debit.captures.len()).unwrap_or(u32::MAX),
+            until: debit.until,
+            placed_at: debit.at,
+        }
+    }
+
+    /// Returns the hold that an answer at `seq` is about, as it is then; of a hold, only of one that was placed.
+    pub(super) fn hold_after(
+        &self,
+        ask: &NewDebit,
+        (seq, at): (u64, Time),
+        is_approved: bool,
+    ) -> Option<HoldView> {
+        let placed = matches!(ask.act, Act::Hold { .. }) && is_approved;
+        let hold = self.debits.get(&if placed { seq } else { ask.act.hold()? })?;
+        let currency = self.sessions.get(&ask.session)?.currency;
+        Some(HoldView {
+            session: ask.session,
+            seq: hold.seq,
+            payee: hold.asked.payee,
+            currency,
+            end: hold.ended.or((hold.until <= at).then_some(HoldEnd::Expired)),
+            hold: self.hold_shown(hold),
+        })
+    }
+}
+
+/// Returns ended holds in the order in which they were placed; the order in which they ended is not modelled.
+fn in_order(ended: impl Iterator<Item = (u64, HoldEnd, Hold)>) -> Vec<(u64, HoldEnd, Hold)> {
+    let mut ended: Vec<_> = ended.collect();
+    ended.sort_unstable_by_key(|(seq, ..)| *seq);
+    ended
 }
 
 fn of_hold(ask: &NewDebit, code: Code) -> No {

@@ -237,6 +237,8 @@ impl State {
             taken: Amount::from_nanos(debit.taken),
             verdict: debit.decline.map(|decline| (decline.code, decline.level)),
             payee,
+            kind: debit.asked.act.kind(),
+            late: debit.late,
         })
     }
 

@@ -106,6 +106,8 @@ pub(super) struct Debit {
     pub(super) captures: Vec<u64>,
     /// Of a hold that is not open any more.
     pub(super) ended: Option<HoldEnd>,
+    /// A capture of a hold that had ended.
+    pub(super) late: bool,
 }
 
 impl Debit {

@@ -42,6 +42,7 @@ fn approved(ask: &NewDebit, seq: u64) -> DebitAnswer {
     DebitAnswer {
         act: ask.act,
         late: false,
+        hold: None,
         session: SESSION,
         seq,
         at: Time::from_ns(1_000 + seq),

@@ -4,7 +4,7 @@ use tallystick_core::{
     AccountId, Amount, Cap, CredentialId, Currency, Decline, DeclineCode, DepositId, EnvelopeId, Level, Next,
     PayeeId, Record, SessionId, Span, Time, Total, WriterId,
     account::Funding,
-    command::Scope,
+    command::{Act, Scope},
     control::{Control, ControlOf, Promises, State},
     deposit::DepositState,
     hash::{FieldHash, KeyHash, Seed},
@@ -45,7 +45,7 @@ pub(super) fn account() -> AccountId {
 
 pub(super) fn debit(reference: &str, number: u64, amount: u64, declined: bool) -> Debited<'_> {
     Debited {
-        act: tallystick_core::command::Act::Debit,
+        act: Act::Debit,
         asked_until: Time::ZERO,
         late: false,
         session: session(),
@@ -329,6 +329,16 @@ fn debits() -> Vec<Record<'static>> {
         Record::Debited(partly),
         Record::Debited(Debited { intent: by_key, ..partly }),
         Record::Debited(Debited { partial: true, ..debit("", 15, 600, true) }),
+        Record::Debited(Debited {
+            act: Act::Capture { hold: 1 << 40, last: false },
+            late: true,
+            ..debit("", 16, 9, false)
+        }),
+        Record::Debited(Debited {
+            act: Act::Capture { hold: 3, last: true },
+            late: true,
+            ..debit("", 17, 9, true)
+        }),
         Record::Reversed(Reversed {
             session: session(),
             debit_seq: u64::MAX,
@@ -361,6 +371,26 @@ fn controls() -> Vec<Record<'static>> {
     things.into_iter().flat_map(of).collect()
 }
 
+/// Holds what is done with holds: each approved and declined, by key and by number.
+fn held() -> Vec<Record<'static>> {
+    let by_key = StoredIntent::Key(KeyHash(77));
+    let until = Time::from_ns(1 << 60);
+    let hold = Act::Hold { tolerance: nanos(50), until };
+    let asked = Debited { act: hold, asked_until: until, ..debit("hold", 18, 600, false) };
+    let capture = Debited { act: Act::Capture { hold: 1 << 50, last: true }, ..debit("", 19, 5, false) };
+    let void = Debited { act: Act::Void { hold: 12 }, amount: nanos(0), ..debit("", 20, 595, false) };
+    let no = |record: Debited<'static>| Debited {
+        verdict: Some((DeclineCode::HoldEnded, Level::Session)),
+        taken: nanos(0),
+        intent: by_key,
+        ..record
+    };
+    let mut all: Vec<_> = [asked, capture, void].into_iter().flat_map(|one| [one, no(one)]).collect();
+    all.push(Debited { asked_until: Time::ZERO, ..asked });
+    let lapsed = HoldLapsed { session: session(), hold: u64::MAX, released: nanos(650) };
+    all.into_iter().map(Record::Debited).chain([Record::HoldLapsed(lapsed)]).collect()
+}
+
 /// Holds records of every kind, in every form that their layouts have.
 pub(super) fn one_of_each() -> Vec<Record<'static>> {
     let writer = WriterId::new(place(), 1);
@@ -386,8 +416,17 @@ pub(super) fn one_of_each() -> Vec<Record<'static>> {
         }),
         Record::OutboxDelivered(OutboxDelivered { through: 1 }),
     ];
-    for part in [credentials(), accounts(), movements(), payees(), sessions(), tokens(), debits(), controls()]
-    {
+    for part in [
+        credentials(),
+        accounts(),
+        movements(),
+        payees(),
+        sessions(),
+        tokens(),
+        debits(),
+        held(),
+        controls(),
+    ] {
         all.extend(part);
     }
     all

@@ -31,8 +31,14 @@ struct Remembered {
 impl From<Remembered> for keys::Remembered {
     fn from(old: Remembered) -> Self {
         let Said { amount, payee, currency, reference, evidence } = old.said;
-        let said =
-            keys::Said { amount, payee, currency, reference, evidence, how: How::new(Act::Debit, false) };
+        let said = keys::Said {
+            amount,
+            payee,
+            currency,
+            reference,
+            evidence,
+            how: How::new(Act::Debit, false, false),
+        };
         let verdict = old.verdict.map(|(code, level)| (code.into(), level));
         let taken = if verdict.is_none() { amount } else { Amount::ZERO };
         Self { seq: old.seq, said, verdict, taken }
