@@ -3,7 +3,7 @@
 
 use crate::kind::{
     At,
-    chunk::{By, Done, Item, Writer},
+    chunk::{By, Done, Item, What, Writer},
 };
 use hashbrown::HashMap;
 use std::{collections::BTreeMap, hash::BuildHasherDefault};
@@ -140,6 +140,7 @@ impl Gathered {
             by,
             reference: debit.reference,
             evidence: debit.evidence,
+            what: What::of(debit),
         });
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Kind {
 pub(crate) const HEAD: Kind = Kind { table: 1, name: "head", version: 1 };
 pub(crate) const PAYEE: Kind = Kind { table: 2, name: "payee", version: 1 };
 pub(crate) const SESSION: Kind = Kind { table: 3, name: "session", version: 1 };
-pub(crate) const CHUNK: Kind = Kind { table: 4, name: "debits", version: 1 };
+pub(crate) const CHUNK: Kind = Kind { table: 4, name: "debits", version: 2 };
 pub(crate) const REVERSAL: Kind = Kind { table: 5, name: "reversal", version: 1 };
 pub(crate) const KEYS: Kind = Kind { table: 6, name: "keys", version: 1 };
 pub(crate) const NUMBER: Kind = Kind { table: 7, name: "number", version: 1 };
@@ -54,16 +54,28 @@ impl Kind {
         value: &'a [u8],
         read: impl FnOnce(&mut Take<'a>) -> Result<T, Damage>,
     ) -> Result<T, StorageFault> {
+        self.read_since(self.version, key, value, |_, take| read(take))
+    }
+
+    /// As `read`, of every version from `oldest` on; `read` is told which.
+    fn read_since<'a, T>(
+        self,
+        oldest: u8,
+        key: &[u8],
+        value: &'a [u8],
+        read: impl FnOnce(u8, &mut Take<'a>) -> Result<T, Damage>,
+    ) -> Result<T, StorageFault> {
         if let Some(found) = value.first().filter(|found| **found > self.version) {
             let (place, known) = (format!("projection {}", self.name), self.version.into());
             return Err(StorageFault::Newer { place, found: (*found).into(), known });
         }
         let mut take = Take::new(value);
         let whole = || {
-            if take.u8("version")? != self.version {
+            let version = take.u8("version")?;
+            if !(oldest..=self.version).contains(&version) {
                 return Err(Damage { what: "version", at: 0 });
             }
-            let found = read(&mut take)?;
+            let found = read(version, &mut take)?;
             take.end("its end")?;
             Ok(found)
         };

@@ -19,7 +19,10 @@ mod shared;
 mod sync;
 
 pub use follower::{Events, Follower, Options, Parts, Silent, Step, Stepped};
-pub use kind::{chunk::By, head::cursor_of};
+pub use kind::{
+    chunk::{By, What},
+    head::cursor_of,
+};
 pub use list::{Listed, Page};
 pub use lookup::{DebitInfo, Lookup, Lookups};
 pub use rewind::Rewind;

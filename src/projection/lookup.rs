@@ -4,7 +4,7 @@
 use crate::{
     kind::{
         At, CHUNK, PLACE_BYTES,
-        chunk::{By, Item, View},
+        chunk::{By, Item, View, What},
         keys, number, payee, reversal,
         session::Session,
     },
@@ -30,7 +30,7 @@ pub struct DebitInfo {
     pub at: Time,
     /// How much was asked.
     pub asked: Amount,
-    /// How much was taken; nothing when declined.
+    /// How much was taken; nothing when declined. Of a hold what is promised, of a void what was given back.
     pub taken: Amount,
     /// What was taken back since.
     pub reversed: Amount,
@@ -42,6 +42,8 @@ pub struct DebitInfo {
     pub reference: Box<str>,
     /// A hash of what was bought.
     pub evidence: Option<[u8; 32]>,
+    /// What was done.
+    pub what: What,
 }
 
 impl DebitInfo {
@@ -158,10 +160,14 @@ impl Lookups {
             let is_it = |item: &Item<'_>| item.by == by;
             if let Some(first_seq) = number::find(self.store.as_ref(), session, writer, number)? {
                 let key = At::of(session).key(first_seq);
-                if let Some(value) = self.store.get(CHUNK.table, &key)?
-                    && let Some(found) = self.in_chunk(&View::parse(&key, &value)?, is_it)?
-                {
-                    return Ok((Some(found), false));
+                if let Some(value) = self.store.get(CHUNK.table, &key)? {
+                    let chunk = View::parse(&key, &value)?;
+                    // Sessions take turns in a place, and count alike.
+                    if chunk.session == session
+                        && let Some(found) = self.in_chunk(&chunk, is_it)?
+                    {
+                        return Ok((Some(found), false));
+                    }
                 }
             }
             self.in_session(session, |chunk| chunk.may_have(writer, number), is_it)
@@ -282,5 +288,6 @@ pub(crate) fn shown(session: SessionId, item: &Item<'_>, payee: PayeeId, reverse
         by: item.by,
         reference: item.reference.into(),
         evidence: item.evidence,
+        what: item.what,
     }
 }

@@ -8,7 +8,7 @@ use tallystick_core::{
     keys::Verdict,
     record::{Debited, StoredIntent},
 };
-use tallystick_projection::{By, DebitInfo};
+use tallystick_projection::{By, DebitInfo, What};
 
 /// Is a debit as its record says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct Decided {
     pub by: By,
     pub reference: Box<str>,
     pub evidence: Option<[u8; 32]>,
+    pub what: What,
     /// What reversals came to, and at which seq each was made.
     pub reversed: Vec<(u64, Amount)>,
 }
@@ -95,6 +96,7 @@ impl Truth {
             by,
             reference: debited.reference.into(),
             evidence: debited.evidence,
+            what: What::of(debited),
             reversed: Vec::new(),
         };
         self.debits.insert((session, seq), decided);
@@ -116,6 +118,7 @@ impl Truth {
             by: decided.by,
             reference: decided.reference.clone(),
             evidence: decided.evidence,
+            what: decided.what,
         })
     }
 }

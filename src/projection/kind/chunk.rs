@@ -2,14 +2,18 @@
 //!
 //! ```text
 //! session:16 | count:small | keyed:small | span:small | first at:8 | writers: count, (id:16 | first:small | span:small)… | debits
-//! debit: flags:1 | seq - before | at - before | [payee] | [asked] | [taken] | [code | level] | [key:16 or writer, number - before] | …
+//! debit: flags:small | seq - before | at - before | [payee] | [asked] | [taken] | [code | level] | [key:16 or writer, number - before]
+//!        | [reference] | [evidence:32] | [what:1, its terms]
 //! ```
 //!
 //! What a flag says is as before, or absent, is not written: a numbered debit like the one before it takes four to seven
-//! bytes. Never: rewritten while its session is open; settling gathers small chunks into full ones, once.
+//! bytes. In version 1 the flags are one byte, with the two last of them the other way round, and everything is a debit. Never: rewritten while its session is open; settling gathers small chunks into full ones, once.
 
 use super::{At, CHUNK};
-use tallystick_core::{Amount, DeclineCode, Level, SessionId, Time, WriterId, hash::KeyHash, keys::Verdict};
+use tallystick_core::{
+    Amount, DeclineCode, Level, SessionId, Time, WriterId, command::Act, hash::KeyHash, keys::Verdict,
+    record::Debited,
+};
 use tallystick_journal::{
     Entry, StorageFault,
     wire::{Damage, Put as _, Take},
@@ -27,16 +31,33 @@ const HEAD_BYTES_MOST: usize = 16 + 4 * 10 + 8;
 /// Bounds what a writer's stretch of numbers takes.
 const NUMBERS_BYTES_MOST: usize = 16 + 2 * 10;
 
-const SAME_PAYEE: u8 = 1;
-const SAME_ASKED: u8 = 2;
-const DECLINED: u8 = 4;
+const SAME_PAYEE: u16 = 1;
+const SAME_ASKED: u16 = 2;
+const DECLINED: u16 = 4;
 /// Less, or more, was taken than asked.
-const TAKEN: u8 = 8;
-const KEYED: u8 = 16;
-const REFERENCE: u8 = 32;
-const EVIDENCE: u8 = 64;
+const TAKEN: u16 = 8;
+const KEYED: u16 = 16;
+const REFERENCE: u16 = 32;
 /// The next number of the writer that the numbered debit before it has.
-const NEXT_NUMBER: u8 = 128;
+const NEXT_NUMBER: u16 = 64;
+// From here on, flags take two bytes.
+const EVIDENCE: u16 = 128;
+/// It is no debit, or a late one: what it is follows.
+const WHAT: u16 = 256;
+/// Every flag there is.
+const FLAGS: u16 = 2 * WHAT - 1;
+/// How version 1 said `EVIDENCE` and `NEXT_NUMBER`.
+const EVIDENCE_V1: u8 = 64;
+const NEXT_NUMBER_V1: u8 = 128;
+
+const HOLD: u8 = 1;
+/// A hold whose end was asked for.
+const HOLD_UNTIL: u8 = 2;
+const CAPTURE: u8 = 3;
+const CAPTURE_LAST: u8 = 4;
+const VOID: u8 = 5;
+const LATE: u8 = 6;
+const LATE_LAST: u8 = 7;
 
 /// Says how a debit was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +73,55 @@ pub enum By {
     },
 }
 
+/// Says what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// An amount was taken at once.
+    Debit,
+    /// An amount was set aside.
+    Hold {
+        /// How much more.
+        tolerance: Amount,
+        /// Until when.
+        until: Time,
+        /// That was asked for, and is not the session's end by default.
+        until_was_asked: bool,
+    },
+    /// An amount was taken out of a hold.
+    Capture {
+        /// Which hold: its seq.
+        hold: u64,
+        /// The rest was given back.
+        last: bool,
+        /// The hold had ended: it was taken as a debit is.
+        late: bool,
+    },
+    /// What a hold held was given back.
+    Void {
+        /// Which hold: its seq.
+        hold: u64,
+    },
+}
+
+impl What {
+    /// Reads it off a record.
+    pub fn of(debit: &Debited<'_>) -> Self {
+        match debit.act {
+            Act::Debit => Self::Debit,
+            Act::Hold { tolerance, until } => {
+                Self::Hold { tolerance, until, until_was_asked: debit.asked_until != Time::ZERO }
+            }
+            Act::Capture { hold, last } => Self::Capture { hold, last, late: debit.late },
+            Act::Void { hold } => Self::Void { hold },
+        }
+    }
+
+    /// Returns whether what is taken was spent: of a hold it is only set aside, of a void it is given back.
+    pub fn spends(self) -> bool {
+        matches!(self, Self::Debit | Self::Capture { .. })
+    }
+}
+
 /// Is one debit as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Item<'a> {
@@ -65,6 +135,7 @@ pub(crate) struct Item<'a> {
     pub(crate) by: By,
     pub(crate) reference: &'a str,
     pub(crate) evidence: Option<[u8; 32]>,
+    pub(crate) what: What,
 }
 
 /// Is the stretch of a writer's numbers that one chunk has.
@@ -185,15 +256,53 @@ impl Writer {
             flags |= EVIDENCE;
             self.debits.put(hash);
         }
-        if let Some(byte) = self.debits.get_mut(place) {
-            *byte = flags;
+        if item.what != What::Debit {
+            flags |= WHAT;
+            self.push_what(item.what);
         }
+        self.put_flags(place, flags);
         (self.before.seq, self.before.at) = (item.seq, item.at);
         (self.before.payee, self.before.asked) = (Some(item.payee), Some(item.asked));
         self.count += 1;
     }
 
-    fn push_name(&mut self, by: By) -> u8 {
+    /// Writes flags at the byte that was kept for them, and one more where they take two.
+    fn put_flags(&mut self, place: usize, flags: u16) {
+        let low = (flags & 0x7f) as u8;
+        let high = (flags >> 7) as u8;
+        if let Some(byte) = self.debits.get_mut(place) {
+            *byte = if high == 0 { low } else { low | 0x80 };
+        }
+        if high > 0 {
+            self.debits.insert(place + 1, high);
+        }
+    }
+
+    fn push_what(&mut self, what: What) {
+        match what {
+            What::Debit => {}
+            What::Hold { tolerance, until, until_was_asked } => {
+                self.debits.put_u8(if until_was_asked { HOLD_UNTIL } else { HOLD });
+                self.debits.put_small(tolerance.nanos());
+                self.debits.put_u64(until.ns());
+            }
+            What::Capture { hold, last, late } => {
+                self.debits.put_u8(match (last, late) {
+                    (false, false) => CAPTURE,
+                    (true, false) => CAPTURE_LAST,
+                    (false, true) => LATE,
+                    (true, true) => LATE_LAST,
+                });
+                self.debits.put_small(hold);
+            }
+            What::Void { hold } => {
+                self.debits.put_u8(VOID);
+                self.debits.put_small(hold);
+            }
+        }
+    }
+
+    fn push_name(&mut self, by: By) -> u16 {
         let (writer, number) = match by {
             By::Key(hash) => {
                 self.keyed += 1;
@@ -262,13 +371,14 @@ pub(crate) struct View<'a> {
     count: u64,
     first_at: Time,
     debits: &'a [u8],
+    version: u8,
 }
 
 impl<'a> View<'a> {
     /// Reads a chunk's head. *Errors*: `Corrupt`, naming the place.
     pub(crate) fn parse(key: &[u8], value: &'a [u8]) -> Result<Self, StorageFault> {
         let (at, first_seq) = At::read(CHUNK, key)?;
-        CHUNK.read(key, value, |take| {
+        CHUNK.read_since(1, key, value, |version, take| {
             let session = SessionId::from_bits(take.u128("session")?).map_err(|_| take.damage("session"))?;
             if At::of(session) != at {
                 return Err(take.damage("the session's place"));
@@ -279,7 +389,7 @@ impl<'a> View<'a> {
             let writers = take.count(18, "writers")?;
             let writers = (0..writers).map(|_| numbers(take)).collect::<Result<_, _>>()?;
             let debits = take.rest();
-            Ok(Self { session, first_seq, last_seq, at, writers, keyed, count, first_at, debits })
+            Ok(Self { session, first_seq, last_seq, at, writers, keyed, count, first_at, debits, version })
         })
     }
 
@@ -325,8 +435,8 @@ struct Reader<'v, 'a> {
 
 impl<'a> Reader<'_, 'a> {
     fn next(&mut self, is_first: bool) -> Result<Item<'a>, Damage> {
+        let flags = self.flags()?;
         let take = &mut self.take;
-        let flags = take.u8("flags")?;
         let step = take.small("seq")?;
         if is_first != (step == 0) {
             return Err(take.damage("seq"));
@@ -352,11 +462,24 @@ impl<'a> Reader<'_, 'a> {
         let take = &mut self.take;
         let reference = if flags & REFERENCE == 0 { "" } else { take.text("reference")? };
         let evidence = if flags & EVIDENCE == 0 { None } else { Some(take.array("evidence")?) };
+        let what = if flags & WHAT == 0 { What::Debit } else { what(take)? };
         let taken = taken.unwrap_or(usually(verdict, asked));
-        Ok(Item { seq, at, payee, asked, taken, verdict, by, reference, evidence })
+        Ok(Item { seq, at, payee, asked, taken, verdict, by, reference, evidence, what })
     }
 
-    fn name(&mut self, flags: u8) -> Result<By, Damage> {
+    fn flags(&mut self) -> Result<u16, Damage> {
+        let take = &mut self.take;
+        if self.chunk.version > 1 {
+            let flags = take.narrow("flags")?;
+            return if flags > FLAGS { Err(take.damage("flags")) } else { Ok(flags) };
+        }
+        let byte = take.u8("flags")?;
+        let as_now = |flag, now| if byte & flag == 0 { 0 } else { now };
+        let alike = u16::from(byte & !(EVIDENCE_V1 | NEXT_NUMBER_V1));
+        Ok(alike | as_now(EVIDENCE_V1, EVIDENCE) | as_now(NEXT_NUMBER_V1, NEXT_NUMBER))
+    }
+
+    fn name(&mut self, flags: u16) -> Result<By, Damage> {
         let take = &mut self.take;
         if flags & KEYED != 0 {
             return Ok(By::Key(KeyHash(take.u128("key")?)));
@@ -373,6 +496,29 @@ impl<'a> Reader<'_, 'a> {
         *last = number.ok_or(take.damage("number"))?;
         Ok(By::Number { writer: numbers.writer, number: *last })
     }
+}
+
+fn what(take: &mut Take<'_>) -> Result<What, Damage> {
+    let kind = take.u8("what")?;
+    Ok(match kind {
+        HOLD | HOLD_UNTIL => What::Hold {
+            tolerance: Amount::from_nanos(take.small("tolerance")?),
+            until: Time::from_ns(take.u64("until")?),
+            until_was_asked: kind == HOLD_UNTIL,
+        },
+        CAPTURE..=LATE_LAST => {
+            let hold = take.small("hold")?;
+            match kind {
+                VOID => What::Void { hold },
+                _ => What::Capture {
+                    hold,
+                    last: matches!(kind, CAPTURE_LAST | LATE_LAST),
+                    late: matches!(kind, LATE | LATE_LAST),
+                },
+            }
+        }
+        _ => return Err(take.damage("what")),
+    })
 }
 
 fn verdict(take: &mut Take<'_>) -> Result<(DeclineCode, Level), Damage> {

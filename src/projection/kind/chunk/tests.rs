@@ -20,21 +20,37 @@ struct Chosen {
     writer: Option<u64>,
     reference: String,
     evidence: Option<[u8; 32]>,
+    what: What,
+}
+
+fn what() -> impl Strategy<Value = What> {
+    let nanos = || any::<u64>().prop_map(Amount::from_nanos);
+    let time = || any::<u64>().prop_map(Time::from_ns);
+    prop_oneof![
+        4 => Just(What::Debit),
+        1 => (nanos(), time(), any::<bool>())
+            .prop_map(|(tolerance, until, until_was_asked)| What::Hold { tolerance, until, until_was_asked }),
+        1 => any::<(u64, bool, bool)>().prop_map(|(hold, last, late)| What::Capture { hold, last, late }),
+        1 => any::<u64>().prop_map(|hold| What::Void { hold }),
+    ]
 }
 
 fn chosen() -> impl Strategy<Value = Chosen> {
     let money = (0..3u32, prop_oneof![0..3u64, any::<u64>()], prop::option::of(any::<u64>()), any::<bool>());
     let text = (prop::option::of(0..3u64), "[a-zé]{0,9}", prop::option::of(any::<[u8; 32]>()));
-    (1..1_000_000u64, 0..1_000_000_000u64, money, text).prop_map(|(step, ns, money, text)| Chosen {
-        step,
-        ns,
-        payee: money.0,
-        asked: money.1,
-        taken: money.2,
-        declined: money.3,
-        writer: text.0,
-        reference: text.1,
-        evidence: text.2,
+    (1..1_000_000u64, 0..1_000_000_000u64, money, text, what()).prop_map(|(step, ns, money, text, what)| {
+        Chosen {
+            step,
+            ns,
+            payee: money.0,
+            asked: money.1,
+            taken: money.2,
+            declined: money.3,
+            writer: text.0,
+            reference: text.1,
+            evidence: text.2,
+            what,
+        }
     })
 }
 
@@ -64,6 +80,7 @@ fn items(all: &[Chosen]) -> Vec<Item<'_>> {
             by,
             reference: &one.reference,
             evidence: one.evidence,
+            what: one.what,
         });
     }
     found
@@ -120,6 +137,47 @@ proptest! {
     }
 }
 
+/// Chunks that were written before there were holds: three debits, the first and the last with evidence, the last by the next
+/// number of its writer.
+#[test]
+fn chunks_of_version_1_are_still_read() {
+    let chosen = |nth: u64| Chosen {
+        step: 1,
+        ns: 5,
+        payee: 1,
+        asked: 9,
+        taken: (nth == 1).then_some(3),
+        declined: false,
+        writer: Some(0),
+        reference: if nth == 1 { "ref".into() } else { String::new() },
+        evidence: (nth != 1).then_some([7; 32]),
+        what: What::Debit,
+    };
+    let all = [chosen(0), chosen(1), chosen(2)];
+    let (items, writer) = (items(&all), WriterId::new(PLACE, 0));
+    let mut value = vec![1];
+    value.put_u128(session().bits());
+    [3, 0, 2].into_iter().for_each(|number| value.put_small(number));
+    value.put_u64(items[0].at.ns());
+    value.put_small(1);
+    value.put_u128(writer.bits());
+    [1, 2].into_iter().for_each(|number| value.put_small(number));
+    // Flags, seq and time; what follows: payee, asked, writer and its first number; taken and text; nothing.
+    value.put(&[64, 0, 0, 1, 9, 0, 0]);
+    value.put(&[7; 32]);
+    value.put(&[1 | 2 | 8 | 32 | 128, 1, 5, 3, 3, b'r', b'e', b'f']);
+    value.put(&[1 | 2 | 64 | 128, 1, 5]);
+    value.put(&[7; 32]);
+    let key = At::of(session()).key(items[0].seq);
+    let (view, mut found) = (View::parse(&key, &value).unwrap(), 0);
+    view.items(|item| {
+        assert_eq!(item, &items[found]);
+        found += 1;
+    })
+    .unwrap();
+    assert_eq!(found, 3);
+}
+
 #[test]
 fn a_debit_like_the_one_before_takes_few_bytes() {
     let like = Chosen {
@@ -132,6 +190,7 @@ fn a_debit_like_the_one_before_takes_few_bytes() {
         writer: Some(1),
         reference: String::new(),
         evidence: None,
+        what: What::Debit,
     };
     let all = vec![like; 1_000];
     let done = write(&items(&all));
@@ -151,6 +210,7 @@ fn damage_names_the_place() {
         writer: None,
         reference: String::new(),
         evidence: None,
+        what: What::Debit,
     };
     let all = [one];
     let done = write(&items(&all)).remove(0);

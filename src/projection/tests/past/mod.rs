@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tallystick_core::{
     AccountId, Amount, Cap, Currency, DeclineCode, Level, PARTITIONS, PayeeId, Record, SessionId, Stamp,
     Time, WriterId,
-    command::Scope,
+    command::{Act, ActKind, Scope},
     hash::{KeyHash, Seed},
     id::Place,
     payee::PayeeStatus,
@@ -19,7 +19,7 @@ use tallystick_journal::{
     memory::{MemoryIndex, MemoryJournal, MemoryProjection},
 };
 use tallystick_projection::{
-    By, DebitInfo, Follower, Listed, Lookup, Lookups, Options, Page, Parts, Silent, Step,
+    By, DebitInfo, Follower, Listed, Lookup, Lookups, Options, Page, Parts, Silent, Step, What,
 };
 
 pub(crate) const SEED: Seed = Seed([7; 16]);
@@ -225,13 +225,24 @@ impl Past {
         let slot = u32::try_from(self.dice.below(PAYEES.into())).unwrap();
         let amount = Amount::from_nanos(1 + self.dice.below(3));
         let verdict = (self.dice.below(5) == 0).then_some((DeclineCode::Cap, Level::Session));
-        let taken = if verdict.is_none() { amount } else { Amount::ZERO };
+        let (act, late) = match self.dice.below(12) {
+            0 => (Act::Hold { tolerance: Amount::from_nanos(2), until: Time::from_ns(self.now + 9) }, false),
+            1 => (Act::Capture { hold: 3, last: true }, self.dice.below(2) == 0),
+            2 => (Act::Void { hold: 3 }, false),
+            _ => (Act::Debit, false),
+        };
+        let amount = if act.kind() == ActKind::Void { Amount::ZERO } else { amount };
+        let taken = match (verdict, act) {
+            (Some(_), _) => Amount::ZERO,
+            (None, Act::Void { .. }) => Amount::from_nanos(7),
+            (None, _) => amount,
+        };
         let reference = if self.dice.below(3) == 0 { format!("order {}", self.seq) } else { String::new() };
         let evidence = (self.dice.below(6) == 0).then_some([5; 32]);
         let record = Debited {
-            act: tallystick_core::command::Act::Debit,
+            act,
             asked_until: Time::ZERO,
-            late: false,
+            late,
             session: id,
             payee: slot,
             amount,
@@ -256,6 +267,7 @@ impl Past {
             by,
             reference: reference.as_str().into(),
             evidence,
+            what: What::of(&record),
         };
         self.debits.push(Debit { info, key });
     }
