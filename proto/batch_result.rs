@@ -14,7 +14,7 @@ use prost::{
 
 const BATCH_ID: u32 = 1;
 const RESULTS: u32 = 2;
-/// Bounds a result without a refusal: a key of one byte a field, varints of at most ten.
+/// Bounds a small result: a key of one byte a field, varints of at most ten.
 const SMALL_BYTES_MAX: usize = 64;
 
 /// One result for each debit of the batch, in its order.
@@ -52,7 +52,7 @@ impl Small {
         self.len += 1;
     }
 
-    /// Writes a result that was not refused, with its length before it.
+    /// Writes a small result, with its length before it.
     fn of(result: &DebitResult) -> Self {
         // Enumerations travel as numbers of 64 bits, negative ones sign-extended.
         let number = |enumeration: i32| i64::from(enumeration) as u64;
@@ -72,6 +72,11 @@ impl Small {
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
+}
+
+/// Returns whether a result is what nearly all of them are: decided, and of no hold. Then `Small` has all that it says.
+fn is_small(result: &DebitResult) -> bool {
+    result.refused.is_none() && result.hold.is_none() && !result.late
 }
 
 fn varint_field_len(value: u64) -> usize {
@@ -96,7 +101,7 @@ impl Message for BatchResult {
             uint64::encode(BATCH_ID, &self.batch_id, buf);
         }
         for result in &self.results {
-            if result.refused.is_none() {
+            if is_small(result) {
                 buf.put_slice(Small::of(result).as_bytes());
             } else {
                 encode_key(RESULTS, WireType::LengthDelimited, buf);
@@ -107,12 +112,12 @@ impl Message for BatchResult {
     }
 
     fn encoded_len(&self) -> usize {
-        let refused = |result: &DebitResult| {
+        let whole = |result: &DebitResult| {
             let len = result.encoded_len();
             key_len(RESULTS) + encoded_len_varint(len as u64) + len
         };
         let one = |result: &DebitResult| {
-            if result.refused.is_none() { small_len(result) } else { refused(result) }
+            if is_small(result) { small_len(result) } else { whole(result) }
         };
         varint_field_len(self.batch_id) + self.results.iter().map(one).sum::<usize>()
     }
@@ -148,7 +153,7 @@ impl Message for BatchResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::RefusedDebit;
+    use crate::v1::{HoldInfo, RefusedDebit};
     use proptest::prelude::*;
 
     /// Is the same message as prost would generate it.
@@ -169,8 +174,13 @@ mod tests {
             RefusedDebit { refusal, message, expected_number }
         });
         let numbers = (any::<i32>(), 0..40i32, varint(), varint(), varint());
-        (numbers, any::<bool>(), any::<bool>(), prop::option::weighted(0.2, refused)).prop_map(
-            |((outcome, code, seq, remaining_nanos, partial_nanos), replayed, final_unit, refused)| {
+        let hold = (".{0,40}", varint(), any::<u32>()).prop_map(|(hold_id, held_nanos, capture_count)| {
+            Box::new(HoldInfo { hold_id, held_nanos, capture_count, ..HoldInfo::default() })
+        });
+        let rare = (prop::option::weighted(0.2, refused), prop::option::weighted(0.2, hold), any::<u8>());
+        (numbers, any::<bool>(), any::<bool>(), rare).prop_map(
+            |((outcome, code, seq, remaining_nanos, partial_nanos), replayed, final_unit, rare)| {
+                let (refused, hold, late) = (rare.0, rare.1, rare.2 < 20);
                 DebitResult {
                     outcome,
                     code,
@@ -180,6 +190,8 @@ mod tests {
                     refused,
                     partial_nanos,
                     final_unit,
+                    hold,
+                    late,
                 }
             },
         )

@@ -23,6 +23,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .codec_path("crate::codec::StrictCodec")
         .extern_path(".tallystick.v1.BatchResult", "crate::batch_result::BatchResult")
+        // Few debits have them: the others are not made larger by them.
+        .boxed(".tallystick.v1.DebitResult.hold")
+        .boxed(".tallystick.v1.StreamDebit.act.hold")
+        .boxed(".tallystick.v1.StreamDebit.act.capture")
+        .boxed(".tallystick.v1.StreamDebit.act.void")
         .compile_fds(descriptors)?;
     tonic_prost_build::configure()
         .codec_path("crate::codec::StrictCodec")

@@ -153,6 +153,11 @@ impl Authorizer for Echo {
         open_session(OpenSessionRequest) -> OpenSessionResponse;
         get_session(GetSessionRequest) -> GetSessionResponse;
         list_sessions(ListSessionsRequest) -> ListSessionsResponse;
+        hold(HoldRequest) -> HoldResponse;
+        capture(CaptureRequest) -> CaptureResponse;
+        void(VoidRequest) -> VoidResponse;
+        get_hold(GetHoldRequest) -> GetHoldResponse;
+        list_holds(ListHoldsRequest) -> ListHoldsResponse;
         settle(SettleRequest) -> SettleResponse;
         top_up(TopUpRequest) -> TopUpResponse;
         reverse(ReverseRequest) -> ReverseResponse;

@@ -80,7 +80,7 @@ async fn hear(each: Loop, mut landings: mpsc::Receiver<Flight>) -> Result<Measur
             match answer {
                 Answer::Approved { replayed, .. } => each.ledger.approve(&each.share.debit(nth), *replayed),
                 Answer::Declined { replayed, .. } => each.ledger.decline(*replayed),
-                Answer::Refused { .. } => {
+                Answer::Held { .. } | Answer::Refused { .. } => {
                     return Err(LoadError::answer("have a debit decided", format!("{answer:?}")));
                 }
             }

@@ -3,7 +3,8 @@
 
 use std::fmt;
 use tallystick_core::{
-    AccountId, CredentialId, DebitId, DepositId, PayeeId, SessionId, SettlementId, WriterId, id::IdFault,
+    AccountId, CredentialId, DebitId, DepositId, HoldId, PayeeId, SessionId, SettlementId, WriterId,
+    id::IdFault,
 };
 
 macro_rules! readers {
@@ -28,6 +29,8 @@ readers! {
     deposit = DepositId, "a deposit";
     /// Reads a debit's id.
     debit = DebitId, "a debit";
+    /// Reads a hold's id.
+    hold = HoldId, "a hold";
     /// Reads a writer's id.
     writer = WriterId, "a writer";
     /// Reads a credential's id.
@@ -130,6 +133,7 @@ fn kind_of(text: &str) -> Option<&'static str> {
         (SessionId::TOKEN_PREFIX, "a token"),
         (SettlementId::PREFIX, "a settlement"),
         (DebitId::PREFIX, "a debit"),
+        (HoldId::PREFIX, "a hold"),
         (WriterId::PREFIX, "a writer"),
         (DepositId::PREFIX, "a deposit"),
         (CredentialId::PREFIX, "a credential"),
@@ -151,6 +155,7 @@ mod tests {
             (session, "ses_"),
             (deposit, "dep_"),
             (debit, "deb_"),
+            (hold, "hld_"),
             (writer, "wri_"),
             (envelope, "acc_"),
             (envelope, "ses_"),

@@ -10,6 +10,7 @@ mod desk;
 mod exit;
 mod failure;
 mod fields;
+mod hold;
 mod ids;
 mod journal;
 mod key;
@@ -64,6 +65,12 @@ pub enum Tools {
     Token(token::TokenArgs),
     /// Pay a payee out of a session: one debit.
     Pay(pay::PayArgs),
+    /// Promise an amount to a payee: set it aside, to be captured later.
+    Hold(hold::HoldArgs),
+    /// Take an amount out of a hold.
+    Capture(hold::CaptureArgs),
+    /// End a hold, and give back what it still holds.
+    Void(hold::VoidArgs),
     /// Take a debit of an open session back, all or part of it.
     Reverse(pay::ReverseArgs),
     /// Pay every row of a CSV file.
@@ -132,6 +139,9 @@ async fn answer(tool: Tools) -> Result<Said, Failure> {
         Tools::Session(args) => session::run(args.command, &desk).await,
         Tools::Token(args) => token::run(args.command, &desk).await,
         Tools::Pay(args) => pay::pay(args, &desk).await,
+        Tools::Hold(args) => hold::hold(args, &desk).await,
+        Tools::Capture(args) => hold::capture(args, &desk).await,
+        Tools::Void(args) => hold::void(args, &desk).await,
         Tools::Reverse(args) => pay::reverse(args, &desk).await,
         Tools::Stream(args) => stream::run(args, &desk).await,
         Tools::Settle(args) => settlement::settle(args, &desk).await,
@@ -156,6 +166,9 @@ impl Tools {
             Self::Session(args) => &args.reach,
             Self::Token(args) => &args.reach,
             Self::Pay(args) => &args.reach,
+            Self::Hold(args) => &args.reach,
+            Self::Capture(args) => &args.reach,
+            Self::Void(args) => &args.reach,
             Self::Reverse(args) => &args.reach,
             Self::Stream(args) => &args.reach,
             Self::Settle(args) => &args.reach,

@@ -6,7 +6,7 @@ mod tree;
 use crate::{
     Failure,
     desk::{Desk, Limit, Reach, Said},
-    ids,
+    hold, ids,
     key::{KeyArg, ParentSecretArg},
     moment,
     show::{self, Declined, Shown},
@@ -103,7 +103,10 @@ async fn get(session_id: String, desk: &Desk) -> Result<Said, Failure> {
     let doing = "show the session";
     let answer = desk.call(doing, desk.client.get_session(v1::GetSessionRequest { session_id })).await?;
     let shown = match (&answer.session, &answer.settlement) {
-        (Some(session), _) => show::show_session(session, desk.money),
+        (Some(session), _) => {
+            let holds = hold::open_holds(session, desk).await?;
+            show::with_holds(show::show_session(session, desk.money), session, &holds, desk.money)
+        }
         (None, Some(settlement)) => {
             let shown = show::show_settlement(settlement, desk.money);
             shown.fact("state", "settled").fields(|fields| fields.put("state", "SETTLED"))

@@ -4,10 +4,11 @@
 use crate::{
     Failure,
     desk::{Desk, FOLLOW_PAUSE, Limit, Reach, Said},
-    ids, screen, show,
+    hold, ids, screen,
+    show::{self, Shown},
 };
 use clap::{Args, Subcommand};
-use tallystick_client::v1::{self, Settlement};
+use tallystick_client::v1::{self, Session, Settlement};
 
 /// Takes `tallystick settle`.
 #[derive(Debug, Args)]
@@ -63,16 +64,40 @@ pub(crate) async fn settle(args: SettleArgs, desk: &Desk) -> Result<Said, Failur
     let doing = "settle the session";
     let request = v1::SettleRequest { session_id: args.session, cascade: args.cascade };
     let answer = desk.call(doing, desk.client.settle(request)).await?;
-    let settlement = answer.settlement.as_ref().ok_or(Failure::Answer { doing, missing: "settlement" })?;
     let cascaded = match answer.cascaded_count {
         0 => String::new(),
         count => format!("{} below it, first", screen::counted(count, "session")),
     };
+    if let (None, Some(session)) = (&answer.settlement, &answer.session) {
+        let waits = waits_for(session).fact("also settled", cascaded);
+        let holds = hold::open_holds(session, desk).await?;
+        let shown = show::with_holds(waits, session, &holds, desk.money);
+        let shown = shown.fields(|fields| fields.put("cascaded_count", answer.cascaded_count));
+        return Ok(Said::done(shown.text(), shown.json()));
+    }
+    let settlement = answer.settlement.as_ref().ok_or(Failure::Answer { doing, missing: "settlement" })?;
     let shown = show::show_settlement(settlement, desk.money)
         .fact("also settled", cascaded)
         .fields(|fields| fields.put("cascaded_count", answer.cascaded_count))
         .record(settlement.seq, answer.replayed, answer.durability());
     Ok(Said::done(shown.text(), shown.json()))
+}
+
+/// Says what a session waits for that is closing.
+fn waits_for(session: &Session) -> Shown {
+    let holds = match session.open_hold_count {
+        0 => String::new(),
+        count => screen::counted(count, "hold"),
+    };
+    let below = match session.open_child_count {
+        0 => String::new(),
+        count => format!("{} below it, with holds", screen::counted(count, "session")),
+    };
+    let both = [holds, below].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", and ");
+    Shown::new()
+        .fact("closing", session.session_id.as_str())
+        .fact("waits for", format!("{both}; it settles by itself when the last of them ends"))
+        .fields(|_| show::session_fields(session))
 }
 
 pub(crate) async fn run(command: SettlementCommand, desk: &Desk) -> Result<Said, Failure> {

@@ -170,6 +170,7 @@ fn debit(row: &Row, accept_partial: bool) -> Debit {
         evidence_hash: Vec::new(),
         accept_partial,
         key: row.key.clone(),
+        act: None,
     }
 }
 

@@ -61,6 +61,16 @@ calls! {
     authorizer.list_sessions(ListSessionsRequest) -> ListSessionsResponse;
     /// Decides one debit.
     authorizer.authorize(AuthorizeRequest) -> AuthorizeResponse;
+    /// Promises an amount to a payee.
+    authorizer.hold(HoldRequest) -> HoldResponse;
+    /// Takes an amount out of a hold.
+    authorizer.capture(CaptureRequest) -> CaptureResponse;
+    /// Ends a hold, and gives back what it still holds.
+    authorizer.void(VoidRequest) -> VoidResponse;
+    /// Shows a hold.
+    authorizer.get_hold(GetHoldRequest) -> GetHoldResponse;
+    /// Lists the open holds of a session, a page.
+    authorizer.list_holds(ListHoldsRequest) -> ListHoldsResponse;
     /// Closes a session and settles it.
     authorizer.settle(SettleRequest) -> SettleResponse;
     /// Raises a session's cap, moves its end, or both.

@@ -62,8 +62,10 @@ pub struct Tally {
     sessions: BTreeMap<SessionId, BTreeMap<PayeeId, Notch>>,
     /// Answers of any kind.
     pub answered: u64,
-    /// Approvals.
+    /// Approvals of what is spent: debits and captures.
     pub approved: u64,
+    /// Holds placed and given back.
+    pub held: u64,
     /// Declines, by the code's name without its prefix (`CAP`, `PAYEE_CAP` …).
     pub declined_by_code: BTreeMap<&'static str, u64>,
     /// Debits that were refused, so that nothing was decided about them.
@@ -83,6 +85,10 @@ impl Tally {
                 let notch = self.notch_mut(session, payee);
                 notch.approved_nanos += u128::from(partial_nanos.unwrap_or(amount_nanos));
                 notch.debit_count += 1;
+            }
+            Answer::Held { replayed, .. } => {
+                self.held += 1;
+                self.replayed += u64::from(*replayed);
             }
             Answer::Declined { code, replayed, .. } => {
                 self.replayed += u64::from(*replayed);
@@ -146,6 +152,7 @@ impl Tally {
             *self.declined_by_code.entry(code).or_default() += count;
         }
         self.answered += other.answered;
+        self.held += other.held;
         self.approved += other.approved;
         self.refused += other.refused;
         self.replayed += other.replayed;

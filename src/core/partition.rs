@@ -2,7 +2,8 @@
 //! Never: changes any of it; that is `apply`'s alone. Never another partition's state.
 
 use crate::{
-    AccountId, Amount, CredentialId, Currency, DepositId, HoldId, PayeeId, Refusal, SessionId, Time, WriterId,
+    AccountId, Amount, CredentialId, Currency, DepositId, HoldId, PayeeId, Refusal, SessionId, Time,
+    WriterId,
     account::Account,
     books::Books,
     control::Control,

@@ -3,8 +3,9 @@
 use crate::{
     command,
     controls::{self, Set},
-    decode, door, encode, journey,
-    meter::Delivery,
+    decode, door, encode,
+    holds::respond,
+    journey,
     service::Shared,
     stall::Pulse,
     status,
@@ -91,30 +92,40 @@ impl Authorizer for AuthorizerFace {
         &self,
         request: Request<v1::AuthorizeRequest>,
     ) -> Result<Response<v1::AuthorizeResponse>, Status> {
-        let engine = self.shared.tell_refusal(door::asked(&request))?;
-        let (metadata, extensions, message) = request.into_parts();
-        let request = Request::from_parts(metadata, extensions, &message);
-        let answer = match self
-            .shared
-            .unary(request, |engine, r| {
-                let proof = command::proof(&r.secret, "secret")?;
-                Ok(engine.debit(&command::debit(r, proof.as_ref())?))
-            })
-            .await
-        {
-            Ok(answer) => answer,
-            Err(status) if status::reason(&status) == Some(v1::Refusal::SessionRetired) => {
-                let decision = self.recall(&engine, &message, status).await?;
-                return Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }));
-            }
-            Err(status) => return Err(status),
-        };
-        let delivery = Delivery::begin(&self.shared.meter);
-        self.shared.meter.replayed(answer.replayed.into());
-        let decision = encode::decision(&answer, encode::durability(&self.shared.engine));
-        let mut response = Response::new(v1::AuthorizeResponse { decision: Some(decision) });
-        response.extensions_mut().insert(delivery);
-        Ok(response)
+        let decided = self.decide(request).await?;
+        Ok(respond(decided, |decision, _| v1::AuthorizeResponse { decision: Some(decision) }))
+    }
+
+    async fn hold(&self, request: Request<v1::HoldRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        let decided = self.decide(request).await?;
+        Ok(respond(decided, |decision, hold| v1::HoldResponse { decision: Some(decision), hold }))
+    }
+
+    async fn capture(
+        &self,
+        request: Request<v1::CaptureRequest>,
+    ) -> Result<Response<v1::CaptureResponse>, Status> {
+        let decided = self.decide(request).await?;
+        Ok(respond(decided, |decision, hold| v1::CaptureResponse { decision: Some(decision), hold }))
+    }
+
+    async fn void(&self, request: Request<v1::VoidRequest>) -> Result<Response<v1::VoidResponse>, Status> {
+        let decided = self.decide(request).await?;
+        Ok(respond(decided, |decision, hold| v1::VoidResponse { decision: Some(decision), hold }))
+    }
+
+    async fn get_hold(
+        &self,
+        request: Request<v1::GetHoldRequest>,
+    ) -> Result<Response<v1::GetHoldResponse>, Status> {
+        self.hold_of(request).await.map(Response::new)
+    }
+
+    async fn list_holds(
+        &self,
+        request: Request<v1::ListHoldsRequest>,
+    ) -> Result<Response<v1::ListHoldsResponse>, Status> {
+        self.holds_of(request).await.map(Response::new)
     }
 
     type AuthorizeStreamStream = DebitStream;

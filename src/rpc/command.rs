@@ -4,9 +4,9 @@
 
 use crate::{decode, status, velocity};
 use tallystick_core::{
-    Amount, Cap, PayeeId,
+    Amount, Cap, Currency, PayeeId,
     command::{
-        CreateAccount, CreateCredential, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay,
+        Act, CreateAccount, CreateCredential, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay,
         SetCreditLimit, TopUp, Withdraw,
     },
     record::{ExternalFacts, MethodFacts},
@@ -19,6 +19,7 @@ use tonic::Status;
 
 pub use crate::{
     controls::{pause, resume, revoke},
+    holds::{capture, hold, void},
     stream::batch_debits,
     velocity::limits as velocity_limits,
 };
@@ -188,28 +189,57 @@ pub fn proof(secret: &[u8], field: &'static str) -> Result<Option<SecretHash>, S
     decode::secret(secret, field).map_err(decode::refuse)
 }
 
+/// Is what every request says that is decided as a debit is.
+pub(crate) struct Asked<'a> {
+    pub(crate) session_id: &'a str,
+    pub(crate) payee_id: &'a str,
+    /// A key, or a writer's number.
+    pub(crate) intent: Option<Result<&'a str, &'a v1::WriterNumber>>,
+}
+
+impl<'a> Asked<'a> {
+    /// Reads it, as a debit of nothing; `proof` is what was presented for its session.
+    pub(crate) fn read(&self, proof: Option<&'a SecretHash>) -> Result<Debit<'a>, Status> {
+        let intent = match self.intent {
+            Some(Ok(key)) => Intent::Key(key.as_bytes()),
+            Some(Err(at)) => Intent::Number(Numbered {
+                writer: decode::writer(&at.writer_id, "writer_number.writer_id").map_err(decode::refuse)?,
+                epoch: at.epoch,
+                number: at.number,
+                acked_through: at.acked_through,
+            }),
+            None => {
+                return Err(status::malformed("intent", "must be an idempotency_key or a writer_number"));
+            }
+        };
+        Ok(Debit {
+            act: Act::Debit,
+            proof,
+            session: decode::debited(self.session_id, "session_id").map_err(decode::refuse)?,
+            payee: decode::payee(self.payee_id, "payee_id").map_err(decode::refuse)?,
+            amount: Amount::ZERO,
+            currency: Currency::UNSTATED,
+            intent,
+            reference: "",
+            evidence: None,
+            partial: false,
+        })
+    }
+}
+
 /// Reads a single debit; `proof` is what was presented for its session.
 pub fn debit<'a>(r: &'a v1::AuthorizeRequest, proof: Option<&'a SecretHash>) -> Result<Debit<'a>, Status> {
-    let intent = match &r.intent {
-        Some(authorize_request::Intent::IdempotencyKey(key)) => Intent::Key(key.as_bytes()),
-        Some(authorize_request::Intent::WriterNumber(at)) => Intent::Number(Numbered {
-            writer: decode::writer(&at.writer_id, "writer_number.writer_id").map_err(decode::refuse)?,
-            epoch: at.epoch,
-            number: at.number,
-            acked_through: at.acked_through,
-        }),
-        None => return Err(status::malformed("intent", "must be an idempotency_key or a writer_number")),
-    };
+    let intent = r.intent.as_ref().map(|intent| match intent {
+        authorize_request::Intent::IdempotencyKey(key) => Ok(key.as_str()),
+        authorize_request::Intent::WriterNumber(at) => Err(at),
+    });
+    let asked = Asked { session_id: &r.session_id, payee_id: &r.payee_id, intent };
     Ok(Debit {
-        act: tallystick_core::command::Act::Debit,
-        proof,
-        session: decode::debited(&r.session_id, "session_id").map_err(decode::refuse)?,
-        payee: decode::payee(&r.payee_id, "payee_id").map_err(decode::refuse)?,
         amount: decode::amount(r.amount_nanos),
         currency: decode::optional_currency(&r.currency)?,
-        intent,
         reference: &r.reference,
         evidence: decode::hash(&r.evidence_hash, "evidence_hash").map_err(decode::refuse)?,
         partial: r.accept_partial,
+        ..asked.read(proof)?
     })
 }

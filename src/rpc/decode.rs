@@ -3,7 +3,7 @@
 use crate::{currency, status};
 use sha2::{Digest as _, Sha256};
 use tallystick_core::{
-    AccountId, Amount, CredentialId, Currency, DebitId, DepositId, EnvelopeId, PayeeId, SessionId,
+    AccountId, Amount, CredentialId, Currency, DebitId, DepositId, EnvelopeId, HoldId, PayeeId, SessionId,
     SettlementId, Span, Time, WriterId,
     account::Funding,
     id::IdFault,
@@ -50,6 +50,13 @@ id!(writer, WriterId, "must begin with wri_");
 id!(deposit, DepositId, "must begin with dep_");
 id!(debit, DebitId, "must begin with deb_");
 id!(credential, CredentialId, "must begin with cre_");
+id!(hold, HoldId, "must begin with hld_");
+
+/// Reads the id of a hold of `session`. Returns its seq.
+pub(crate) fn hold_in(session: SessionId, text: &str) -> Result<u64, (&'static str, &'static str)> {
+    let id = hold(text, "hold_id")?;
+    if session.hold(id.seq()) == id { Ok(id.seq()) } else { Err(("hold_id", "must be of this session")) }
+}
 
 /// Makes a status of (field, rule).
 pub(crate) fn refuse((field, rule): (&'static str, &'static str)) -> Status {
@@ -77,10 +84,17 @@ pub(crate) fn amount(nanos: u64) -> Amount {
 
 /// Reads an instant; zero when absent.
 pub(crate) fn time(at: Option<prost_types::Timestamp>, field: &'static str) -> Result<Time, Status> {
+    instant(at, field).map_err(refuse)
+}
+
+/// As `time`. *Errors*: as (field, rule).
+pub(crate) fn instant(
+    at: Option<prost_types::Timestamp>,
+    field: &'static str,
+) -> Result<Time, (&'static str, &'static str)> {
     let Some(at) = at else { return Ok(Time::ZERO) };
     let ns = nanoseconds(at.seconds, at.nanos).filter(|ns| *ns > 0);
-    ns.map(Time::from_ns)
-        .ok_or_else(|| status::malformed(field, "must be a valid instant after 1970 and before 2554"))
+    ns.map(Time::from_ns).ok_or((field, "must be a valid instant after 1970 and before 2554"))
 }
 
 /// Reads a span; zero when absent.

@@ -1,6 +1,6 @@
 //! Owns: core's values into wire values. Never: leaves out what a caller needs to act on a decline.
 
-use crate::{controls, currency, status, velocity};
+use crate::{controls, currency, holds, status, velocity};
 use prost_types::Timestamp;
 use tallystick_core::{
     AccountId, Decline, DeclineCode, Level, Next, Refusal, Span, Time,
@@ -266,6 +266,8 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         open_child_count: view.open_children,
         control: view.guard.as_ref().and_then(|guard| guard.control.as_deref()).map(controls::control),
         velocity: velocity::shown(&view.velocity),
+        held_nanos: view.held.nanos(),
+        open_hold_count: view.guard.as_ref().map_or(0, |guard| guard.holds.open_count() as u32),
     }
 }
 
@@ -343,7 +345,7 @@ pub(crate) fn outcome(decline: Option<&Decline>) -> v1::Outcome {
 
 pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::Decision {
     let decline = answer.decline.as_ref();
-    v1::Decision {
+    let mut decision = v1::Decision {
         outcome: outcome(decline).into(),
         debit_id: answer.session.debit(answer.seq).to_string(),
         code: decline.map_or(0, |no| code(no.code).into()),
@@ -361,12 +363,19 @@ pub(crate) fn decision(answer: &DebitAnswer, durability: v1::Durability) -> v1::
         asked_nanos: answer.amount.nanos(),
         final_unit: answer.is_final,
         limit_id: answer.limit_of.map(|id| id.to_string()).unwrap_or_default(),
-    }
+        hold_id: String::new(),
+        late_of: String::new(),
+    };
+    holds::name_hold(answer, &mut decision);
+    decision
 }
 
 /// Shows again what was decided about a debit of a session that has settled since: nothing remains there.
 pub(crate) fn recalled(debit: &DebitInfo, durability: v1::Durability) -> v1::Decision {
+    let (hold_id, late_of) = holds::names(debit);
     v1::Decision {
+        hold_id,
+        late_of,
         outcome: if debit.verdict.is_none() { v1::Outcome::Approved } else { v1::Outcome::Declined }.into(),
         debit_id: debit.id().to_string(),
         code: debit.verdict.map_or(0, |(no, _)| code(no).into()),
@@ -396,6 +405,8 @@ pub(crate) fn debit_result(result: &Result<DebitOutcome, Refusal>) -> v1::DebitR
             refused: None,
             partial_nanos: done.partial.nanos(),
             final_unit: done.is_final,
+            hold: done.hold.as_deref().map(|hold| Box::new(holds::info(hold))),
+            late: done.late,
         },
         Err(refusal) => {
             v1::DebitResult { refused: Some(status::in_batch(refusal)), ..v1::DebitResult::default() }

@@ -17,6 +17,7 @@ mod door;
 mod encode;
 mod front;
 mod gate;
+mod holds;
 mod journey;
 mod lookup;
 mod meter;

@@ -4,18 +4,17 @@
 
 use crate::{
     authorizer::{AuthorizerFace, open_session},
-    command,
     deadline::Deadline,
-    decode, door, encode, journey, status,
+    decode, door, encode, holds, journey, status,
 };
 use std::time::Duration;
 use tallystick_core::{
-    DebitId, PayeeId, Refusal, SessionId, WriterId,
-    command::{Intent, Reverse},
+    DebitId, PayeeId, Refusal, SessionId, Time, WriterId,
+    command::{ActKind, Debit, Intent, Reverse},
     decide::DebitReplay,
 };
 use tallystick_engine::{Engine, Fault, Known};
-use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault};
+use tallystick_projection::{DebitInfo, Listed, Lookup, Lookups, StorageFault, What};
 use tallystick_proto::v1::{self, lookup_debit_request::By as Name};
 use tonic::{Request, Status};
 
@@ -129,19 +128,17 @@ impl AuthorizerFace {
     pub(crate) async fn recall(
         &self,
         engine: &Engine,
-        r: &v1::AuthorizeRequest,
+        ask: &Debit<'_>,
         retired: Status,
     ) -> Result<v1::Decision, Status> {
         // The permit of the call was given back with its refusal; reading costs as much again.
         let _permit = self.shared.tell_refusal(self.shared.gate.unary())?;
-        // A session that is settled has no secret any more.
-        let ask = command::debit(r, None)?;
-        let asked = match (ask.intent, &r.intent) {
-            (Intent::Number(at), _) => Asked::Number(ask.session, at.writer, at.number),
-            (Intent::Key(_), Some(v1::authorize_request::Intent::IdempotencyKey(key))) => {
-                Asked::Key(ask.session, key.clone())
-            }
-            (Intent::Key(_), _) => return Err(retired),
+        let asked = match ask.intent {
+            Intent::Number(at) => Asked::Number(ask.session, at.writer, at.number),
+            Intent::Key(key) => match std::str::from_utf8(key) {
+                Ok(key) => Asked::Key(ask.session, key.into()),
+                Err(_) => return Err(retired),
+            },
         };
         let holds_for = self.shared.engine.durable_seq();
         let Ok(Lookup::Found { debit: before, .. }) =
@@ -159,7 +156,8 @@ impl AuthorizerFace {
             (before.evidence != ask.evidence, "evidence_hash"),
             (before.verdict.is_none() && before.taken < before.asked && !ask.partial, "accept_partial"),
         ];
-        if let Some((_, field)) = differs.into_iter().find(|(differs, _)| *differs) {
+        let differs = differs.into_iter().find_map(|(differs, field)| differs.then_some(field));
+        if let Some(field) = differs.or_else(|| holds::differs(&before, ask.act)) {
             return self.shared.tell_refusal(Err(status::of(&Fault::from(Refusal::KeyReused { field }))));
         }
         self.shared.meter.replayed(1);
@@ -287,8 +285,14 @@ impl AuthorizerFace {
             Lookup::Behind { cursor } => return Err(status::index_behind(cursor, holds_for)),
             Lookup::Incomplete { complete_from } => return Err(status::index_incomplete(complete_from)),
         };
-        if debit.verdict.is_some() {
-            return Err(status::of(&Fault::from(Refusal::WrongState { state: "DECLINED" })));
+        let state = match debit.what {
+            _ if debit.verdict.is_some() => Some("DECLINED"),
+            What::Debit | What::Capture { .. } => None,
+            What::Hold { .. } => Some("HOLD"),
+            What::Void { .. } => Some("VOID"),
+        };
+        if let Some(state) = state {
+            return Err(status::of(&Fault::from(Refusal::WrongState { state })));
         }
         deadline.check()?;
         let command = Reverse {
@@ -345,7 +349,20 @@ fn info(debit: &DebitInfo) -> v1::DebitInfo {
         tallystick_projection::By::Key(_) => (String::new(), 0),
         tallystick_projection::By::Number { writer, number } => (writer.to_string(), number),
     };
+    let (hold_id, late_of) = holds::names(debit);
+    let (kind, tolerance_nanos, capture_until, last) = match debit.what {
+        What::Debit => (v1::DebitKind::Debit, 0, Time::ZERO, false),
+        What::Hold { tolerance, until, .. } => (v1::DebitKind::Hold, tolerance.nanos(), until, false),
+        What::Capture { last, .. } => (v1::DebitKind::Capture, 0, Time::ZERO, last),
+        What::Void { .. } => (v1::DebitKind::Void, 0, Time::ZERO, false),
+    };
     v1::DebitInfo {
+        kind: kind.into(),
+        hold_id,
+        late_of,
+        tolerance_nanos,
+        capture_until: encode::optional_time(capture_until),
+        last,
         asked_nanos: debit.asked.nanos(),
         reversed_nanos: debit.reversed.nanos(),
         decided_at: Some(encode::time(debit.at)),
@@ -357,9 +374,19 @@ fn info(debit: &DebitInfo) -> v1::DebitInfo {
     }
 }
 
-/// Shows what memory knows of a debit: not when it was decided, nor what was said of it beside its amount.
+/// Shows what memory knows of a debit: not when it was decided, nor what was said of it beside its amount; of a capture or a
+/// void, not of which hold.
 fn remembered(session: SessionId, payee: PayeeId, debit: &DebitReplay) -> v1::DebitInfo {
+    let kind = match debit.kind {
+        ActKind::Debit => v1::DebitKind::Debit,
+        ActKind::Hold => v1::DebitKind::Hold,
+        ActKind::Capture => v1::DebitKind::Capture,
+        ActKind::Void => v1::DebitKind::Void,
+    };
+    let is_placed = debit.kind == ActKind::Hold && debit.verdict.is_none();
     v1::DebitInfo {
+        kind: kind.into(),
+        hold_id: if is_placed { session.hold(debit.seq).to_string() } else { String::new() },
         asked_nanos: debit.amount.nanos(),
         ..shown(session, payee, (debit.seq, debit.taken, debit.verdict))
     }

@@ -20,7 +20,7 @@ use crate::{
 use facts::Facts;
 use reads::Floor;
 use std::collections::BTreeMap;
-use tallystick_core::Refusal;
+use tallystick_core::{Refusal, command::Act};
 use tallystick_engine::{DebitAnswer, DebitOutcome, Fault, OpenAnswer};
 
 /// Makes what is wrong of the invariant that says so.
@@ -112,6 +112,10 @@ fn opened(told: &Told) -> Option<&OpenAnswer> {
 fn taken(ask: &NewDebit, outcome: &DebitOutcome) -> u64 {
     match (outcome.declined, outcome.partial.is_zero()) {
         (Some(_), _) => 0,
+        // What a void gave back is what its hold still held.
+        (None, _) if matches!(ask.act, Act::Void { .. }) => {
+            outcome.hold.as_ref().map_or(0, |view| view.hold.left.nanos())
+        }
         (None, true) => ask.amount.nanos(),
         (None, false) => outcome.partial.nanos(),
     }

@@ -4,7 +4,7 @@ use super::{Shown, amount_if_any, word};
 use crate::{Exit, advice, desk::Said, fields::Fields, moment, money::Money, screen::Look};
 use serde_json::Value;
 use tallystick_client::v1::{
-    DebitInfo, Decision, DeclineCode, Level, ListDebitsResponse, Next, NextAction, Outcome,
+    DebitInfo, DebitKind, Decision, DeclineCode, Level, ListDebitsResponse, Next, NextAction, Outcome,
 };
 
 const CODE: &str = "DECLINE_CODE_";
@@ -61,6 +61,12 @@ impl Shown {
 
 /// Shows a decision about a debit of `session`, which was sent under `key`.
 pub(crate) fn show_decision(decision: &Decision, session: &str, key: &str, money: Money) -> Said {
+    let (shown, exit) = decided(decision, session, key, money);
+    Said { exit, text: shown.text(), json: shown.json() }
+}
+
+/// As `show_decision`, for whoever has more to say. Returns how the process ends, too.
+pub(super) fn decided(decision: &Decision, session: &str, key: &str, money: Money) -> (Shown, Exit) {
     let approved = decision.outcome() == Outcome::Approved;
     let declined = Declined {
         code: decision.code(),
@@ -92,8 +98,7 @@ pub(crate) fn show_decision(decision: &Decision, session: &str, key: &str, money
         .fields(|fields| declined.fields(decision_fields(fields, decision).put("key", key)))
         .record(decision.seq, decision.replayed, decision.durability());
     let shown = if approved { shown } else { declined.add_next(shown, money) };
-    let exit = if approved { Exit::Done } else { Exit::Declined };
-    Said { exit, text: shown.text(), json: shown.json() }
+    (shown, if approved { Exit::Done } else { Exit::Declined })
 }
 
 fn decision_fields(fields: Fields, decision: &Decision) -> Fields {
@@ -117,6 +122,15 @@ fn outcome(debit: &DebitInfo) -> String {
     }
 }
 
+/// Writes what is no plain debit.
+fn kind(debit: &DebitInfo) -> String {
+    match debit.kind() {
+        DebitKind::Unspecified | DebitKind::Debit => String::new(),
+        DebitKind::Capture if debit.last => "last capture".to_owned(),
+        other => word(other.as_str_name(), "DEBIT_KIND_"),
+    }
+}
+
 /// Shows one debit as it was decided.
 pub(crate) fn show_debit(debit: &DebitInfo, money: Money) -> Shown {
     let by = match debit.number {
@@ -126,7 +140,10 @@ pub(crate) fn show_debit(debit: &DebitInfo, money: Money) -> Shown {
     let partial = debit.outcome() == Outcome::Approved && debit.asked_nanos > debit.amount_nanos;
     Shown::new()
         .fact("debit", debit.debit_id.as_str())
+        .fact("kind", kind(debit))
         .fact("outcome", outcome(debit))
+        .fact("hold", debit.hold_id.as_str())
+        .fact("late of", debit.late_of.as_str())
         .fact("session", debit.session_id.as_str())
         .fact("payee", debit.payee_id.as_str())
         .fact("amount", money.show(debit.amount_nanos))
@@ -134,6 +151,8 @@ pub(crate) fn show_debit(debit: &DebitInfo, money: Money) -> Shown {
             "asked",
             if partial || debit.amount_nanos == 0 { money.show(debit.asked_nanos) } else { String::new() },
         )
+        .fact("tolerance", amount_if_any(debit.tolerance_nanos, money))
+        .fact("until", debit.capture_until.as_ref().map(|at| moment::show(Some(at))).unwrap_or_default())
         .fact("reversed", amount_if_any(debit.reversed_nanos, money))
         .fact("reference", debit.reference.as_str())
         .fact("writer", by)
@@ -145,6 +164,11 @@ pub(crate) fn show_debit(debit: &DebitInfo, money: Money) -> Shown {
 fn debit_fields(debit: &DebitInfo) -> Fields {
     Fields::new()
         .text("debit_id", &debit.debit_id)
+        .name("kind", debit.kind().as_str_name(), "DEBIT_KIND_")
+        .text("hold_id", &debit.hold_id)
+        .text("late_of", &debit.late_of)
+        .nanos("tolerance", debit.tolerance_nanos)
+        .at("capture_until", debit.capture_until.as_ref())
         .text("session_id", &debit.session_id)
         .text("payee_id", &debit.payee_id)
         .name("outcome", debit.outcome().as_str_name(), "OUTCOME_")
@@ -173,6 +197,7 @@ pub(crate) fn debits(list: &ListDebitsResponse, more: bool, (look, money): (Look
         ">seq",
         "debit",
         "payee",
+        "kind",
         "outcome",
         ">asked",
         ">taken",
@@ -185,6 +210,7 @@ pub(crate) fn debits(list: &ListDebitsResponse, more: bool, (look, money): (Look
             row.seq.to_string(),
             row.debit_id.clone(),
             row.payee_id.clone(),
+            kind(row),
             outcome(row),
             asked.next().unwrap_or_default(),
             taken.next().unwrap_or_default(),

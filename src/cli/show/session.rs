@@ -36,6 +36,7 @@ pub(crate) fn show_session(session: &Session, money: Money) -> Shown {
             format!("{} in {}", money.show(session.spent_nanos), counted(session.debit_count, "debit")),
         )
         .fact("below", below(session, money))
+        .fact("held", held(session, money))
         .fact("remaining", money.show(session.remaining_nanos))
         .fact("debits of", debit_bounds(session, money))
         .velocity(&session.velocity, &session.currency, money)
@@ -54,6 +55,13 @@ fn below(session: &Session, money: Money) -> String {
     }
     let (spent, reserved) = (money.show(spent), money.show(reserved));
     format!("{spent} spent, {reserved} set aside for {}", counted(session.open_child_count, "open session"))
+}
+
+fn held(session: &Session, money: Money) -> String {
+    if session.held_nanos == 0 {
+        return String::new();
+    }
+    format!("{} by {}", money.show(session.held_nanos), counted(session.open_hold_count, "hold of its own"))
 }
 
 fn debit_bounds(session: &Session, money: Money) -> String {
@@ -128,6 +136,8 @@ pub(crate) fn session_fields(session: &Session) -> Fields {
         .nanos("spent", session.spent_nanos)
         .nanos("spent_below", session.spent_below_nanos)
         .nanos("reserved_by_children", session.reserved_by_children_nanos)
+        .nanos("held", session.held_nanos)
+        .put("open_hold_count", session.open_hold_count)
         .nanos("remaining", session.remaining_nanos)
         .put("debit_count", session.debit_count)
         .put("open_child_count", session.open_child_count)

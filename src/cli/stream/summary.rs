@@ -67,6 +67,8 @@ impl Summary {
             Answer::Approved { partial_nanos, replayed, .. } => {
                 (Outcome::Approved, partial_nanos.unwrap_or(row.amount_nanos), *replayed)
             }
+            // A row is a debit; a hold would take nothing.
+            Answer::Held { replayed, .. } => (Outcome::Approved, 0, *replayed),
             Answer::Declined { code, replayed, .. } => {
                 let code = code.as_str_name().trim_start_matches("DECLINE_CODE_");
                 (Outcome::Declined(code), row.amount_nanos, *replayed)

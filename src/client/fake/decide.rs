@@ -48,7 +48,8 @@ impl World {
             "" => (writer.to_owned(), debit.number),
             key => (format!("key:{key}"), 1),
         };
-        if debit.amount_nanos == 0 || number == 0 || debit.acked_through >= number {
+        let amountless = matches!(debit.act, Some(v1::stream_debit::Act::Void(_)));
+        if (debit.amount_nanos == 0) != amountless || number == 0 || debit.acked_through >= number {
             return Err(Refusal::Malformed);
         }
         let session = self.sessions.get_mut(session_id).ok_or(Refusal::UnknownSession)?;
@@ -77,7 +78,10 @@ impl World {
         let stop = self.sessions.get(session_id).and_then(|session| self.stop_of(session));
         let session = self.sessions.get_mut(session_id).ok_or(Refusal::UnknownSession)?;
         let seq = self.seq;
-        let memory = session.take(payee_id, debit, (number, seq), stop.or(blocked));
+        let memory = match &debit.act {
+            None => session.take(payee_id, debit, (number, seq), stop.or(blocked)),
+            Some(act) => session.act(payee_id, debit, act, (number, seq))?,
+        };
         let place = session.places.entry(writer.clone()).or_default();
         place.last = number;
         place.window.push_back(memory.clone());
@@ -190,11 +194,82 @@ impl Session {
         let approved = code == DeclineCode::Unspecified;
         let outcome = if approved { Outcome::Approved } else { Outcome::Declined };
         let taken = if approved { taken } else { 0 };
-        Memory { number, payee: payee.to_owned(), amount, taken, outcome, code, seq }
+        Memory { number, payee: payee.to_owned(), amount, taken, outcome, code, seq, hold: None }
+    }
+
+    /// Does something with a hold. What a hold sets aside is not in what it takes, so that whoever counts what is spent can
+    /// add up what was taken.
+    fn act(
+        &mut self,
+        payee: &str,
+        debit: &v1::StreamDebit,
+        act: &v1::stream_debit::Act,
+        (number, seq): (u64, u64),
+    ) -> Result<Memory, Refusal> {
+        use v1::stream_debit::Act;
+        let amount = debit.amount_nanos;
+        let (mut code, mut taken, mut of) = (DeclineCode::Unspecified, 0, None);
+        let remaining = self.remaining();
+        let id = match act {
+            Act::Hold(_) => "",
+            Act::Capture(terms) => &terms.hold_id,
+            Act::Void(terms) => &terms.hold_id,
+        };
+        if let Act::Hold(terms) = act {
+            let held_nanos = amount + terms.tolerance_nanos;
+            if held_nanos > remaining {
+                code = DeclineCode::Cap;
+            } else {
+                of = Some(seq);
+                let hold = v1::HoldInfo {
+                    hold_id: format!("hld_{seq:025}0"),
+                    session_id: self.id.clone(),
+                    payee_id: payee.to_owned(),
+                    state: v1::HoldState::Open.into(),
+                    currency: self.currency.clone(),
+                    amount_nanos: amount,
+                    tolerance_nanos: terms.tolerance_nanos,
+                    held_nanos,
+                    capture_until: terms.capture_until,
+                    seq,
+                    ..v1::HoldInfo::default()
+                };
+                self.holds.insert(seq, hold);
+            }
+        } else {
+            let hold =
+                self.holds.values_mut().find(|hold| hold.hold_id == *id).ok_or(Refusal::UnknownHold)?;
+            of = Some(hold.seq);
+            match act {
+                _ if hold.state() != v1::HoldState::Open => code = DeclineCode::HoldEnded,
+                Act::Capture(_) if amount > hold.held_nanos => code = DeclineCode::AboveHold,
+                Act::Capture(terms) => {
+                    taken = amount;
+                    hold.held_nanos -= amount;
+                    hold.captured_nanos += amount;
+                    hold.capture_count += 1;
+                    if terms.last || hold.held_nanos == 0 {
+                        hold.set_state(v1::HoldState::Captured);
+                    }
+                }
+                Act::Void(_) | Act::Hold(_) => hold.set_state(v1::HoldState::Voided),
+            }
+            if hold.state() != v1::HoldState::Open {
+                hold.released_nanos += std::mem::take(&mut hold.held_nanos);
+            }
+        }
+        if taken > 0 {
+            self.spent += taken;
+            let line = self.lines.entry(payee.to_owned()).or_default();
+            (line.0, line.1) = (line.0 + taken, line.1 + 1);
+        }
+        let outcome = if code == DeclineCode::Unspecified { Outcome::Approved } else { Outcome::Declined };
+        Ok(Memory { number, payee: payee.to_owned(), amount, taken, outcome, code, seq, hold: of })
     }
 
     fn answer(&self, memory: &Memory, replayed: bool) -> v1::DebitResult {
-        let partial = memory.outcome == Outcome::Approved && memory.taken < memory.amount;
+        let is_debit = memory.hold.is_none();
+        let partial = is_debit && memory.outcome == Outcome::Approved && memory.taken < memory.amount;
         v1::DebitResult {
             outcome: memory.outcome.into(),
             code: memory.code.into(),
@@ -204,6 +279,8 @@ impl Session {
             refused: None,
             partial_nanos: if partial { memory.taken } else { 0 },
             final_unit: self.remaining() == 0,
+            hold: memory.hold.and_then(|seq| self.holds.get(&seq)).cloned().map(Box::new),
+            late: false,
         }
     }
 }

@@ -126,11 +126,21 @@ pub(crate) struct Session {
     pub(super) lines: BTreeMap<String, (u64, u64)>,
     pub(crate) places: BTreeMap<String, Place>,
     pub(super) settled: bool,
+    /// By the seq at which they were placed, ended ones too.
+    pub(super) holds: BTreeMap<u64, v1::HoldInfo>,
 }
 
 impl Session {
+    pub(super) fn held(&self) -> u64 {
+        self.holds.values().map(|hold| hold.held_nanos).sum()
+    }
+
+    pub(super) fn open_holds(&self) -> impl Iterator<Item = &v1::HoldInfo> {
+        self.holds.values().filter(|hold| hold.state() == v1::HoldState::Open)
+    }
+
     pub(super) fn remaining(&self) -> u64 {
-        self.cap - self.spent - self.spent_below - self.reserved_by_children
+        self.cap - self.spent - self.spent_below - self.reserved_by_children - self.held()
     }
 
     pub(super) fn payee_cap(&self, payee: &str) -> u64 {
@@ -172,6 +182,8 @@ impl Session {
                 .iter()
                 .map(|limit| v1::VelocityLimit { left: limit.most, ..*limit })
                 .collect(),
+            held_nanos: self.held(),
+            open_hold_count: self.open_holds().count() as u32,
             ..v1::Session::default()
         }
     }
@@ -193,6 +205,7 @@ pub(crate) struct Memory {
     pub(super) outcome: Outcome,
     pub(super) code: DeclineCode,
     pub(super) seq: u64,
+    pub(super) hold: Option<u64>,
 }
 
 impl World {

@@ -141,7 +141,7 @@ impl Book {
         let mut again = false;
         let open = entry.items.iter_mut().filter(|item| item.answer.is_none());
         for (item, result) in open.zip(results) {
-            let verdict = Verdict::read(result)?;
+            let verdict = Verdict::read(result, &item.debit)?;
             again |= if item.debit.is_numbered() {
                 !place_mut(&mut self.places, &item.debit.session).hear(item, verdict)?
             } else {

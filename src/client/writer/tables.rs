@@ -44,6 +44,7 @@ impl Tables {
             reference: debit.reference.clone(),
             evidence_hash: debit.evidence_hash.clone(),
             accept_partial: debit.accept_partial,
+            act: debit.act.clone(),
         }
     }
 

@@ -283,8 +283,7 @@ fn captures_pass_a_pause_and_an_honouring_revocation_until_their_time() {
         ledger.now = ledger.at(500);
         let record = decide::lapse(&ledger.partition, session, ledger.now).unwrap();
         ledger.write(&record);
-        let ended =
-            |ledger: &Ledger| ledger.session().holds().unwrap().find_ended(first).map(|(end, _)| *end);
+        let ended = |ledger: &Ledger| ledger.session().holds().unwrap().find_ended(first).map(|(end, _)| end);
         assert_eq!(ended(&ledger), Some(HoldEnd::Expired));
         assert_eq!(capture(&mut ledger, session, first, 1), Some(stop), "what comes late is a debit");
         let steps = unwind(&mut ledger);
@@ -345,7 +344,7 @@ fn a_hold_given_back_before_its_time_was_voided_and_not_expired() {
     let first = unwind_one(&mut ledger, &mut from);
     assert_eq!(first, Some(Step::Lapse(session)), "its own holds need not wait for what is below");
     let (end, row) = ledger.partition.session(session).unwrap().holds().unwrap().find_ended(held).unwrap();
-    assert_eq!((*end, row.left), (HoldEnd::Voided, nanos(30)));
+    assert_eq!((end, row.left), (HoldEnd::Voided, nanos(30)));
     let rest: Vec<Step> = std::iter::from_fn(|| unwind_one(&mut ledger, &mut from)).collect();
     let settle = |session| Step::Settle { session, cascading: false };
     assert_eq!(rest, [settle(child), settle(session)]);

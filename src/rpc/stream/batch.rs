@@ -4,7 +4,12 @@ use super::{
     Presented,
     gathered::{Gathered, Received},
 };
-use crate::{Meter, decode, encode, service::Shared, status};
+use crate::{
+    Meter, decode, encode,
+    holds::{self, HELD_BYTES},
+    service::Shared,
+    status,
+};
 use std::{
     collections::VecDeque,
     future::Future as _,
@@ -14,7 +19,7 @@ use std::{
 };
 use tallystick_core::{
     Currency, PayeeId, Refusal, SessionId, WriterId,
-    command::{Debit, Intent},
+    command::{Act, Debit, Intent},
     writer::Numbered,
 };
 use tallystick_engine::{DebitOutcome, Ticket};
@@ -31,7 +36,10 @@ const DEBIT_BYTES: usize = 384;
 
 /// Returns what a batch is taken to cost until it is answered.
 pub(super) fn batch_bytes(batch: &v1::DebitBatch) -> usize {
-    let texts = |d: &v1::StreamDebit| d.idempotency_key.len() + d.reference.len() + d.evidence_hash.len();
+    let texts = |d: &v1::StreamDebit| {
+        let act = if d.act.is_some() { HELD_BYTES } else { 0 };
+        act + d.idempotency_key.len() + d.reference.len() + d.evidence_hash.len()
+    };
     let ids = (batch.session_ids.len() + batch.payee_ids.len()) * 64;
     MESSAGE_BYTES + ids + batch.debits.len() * DEBIT_BYTES + batch.debits.iter().map(texts).sum::<usize>()
 }
@@ -223,7 +231,7 @@ fn command<'a>(
     let payee = payees.get(item.payee as usize).ok_or(("payee", "must be an index into payee_ids"))?;
     let session = (*session)?;
     Ok(Debit {
-        act: tallystick_core::command::Act::Debit,
+        act: item.act.as_ref().map_or(Ok(Act::Debit), |terms| holds::act(terms, session))?,
         proof: presented.get(&session),
         session,
         payee: (*payee)?,

@@ -8,7 +8,7 @@ use crate::fake::{
 };
 use tallystick_proto::v1::{
     self, Refusal, authorize_request::Intent, authorize_stream_request::Message as Hear,
-    authorize_stream_response::Message as Say, authorizer_server::Authorizer,
+    authorize_stream_response::Message as Say, authorizer_server::Authorizer, stream_debit::Act,
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -72,32 +72,87 @@ impl Authorizer for Fake {
             accept_partial: asked.accept_partial,
             ..v1::StreamDebit::default()
         };
-        let batch = v1::DebitBatch {
-            session_ids: vec![asked.session_id.clone()],
-            payee_ids: vec![asked.payee_id],
-            debits: vec![debit],
-            ..v1::DebitBatch::default()
+        let batch = alone(&asked.session_id, &asked.payee_id, debit);
+        let (decision, _) = self.decide_alone(&batch)?;
+        Ok(Response::new(v1::AuthorizeResponse { decision: Some(decision) }))
+    }
+
+    async fn hold(&self, request: Request<v1::HoldRequest>) -> Answered<v1::HoldResponse> {
+        let asked = request.into_inner();
+        let Some(v1::hold_request::Intent::IdempotencyKey(idempotency_key)) = asked.intent else {
+            return Err(status(Refusal::Malformed));
         };
-        let mut world = self.world();
-        world.batches_seen += 1;
-        let seen = world.batches_seen;
-        if world.faults.iter().any(|f| matches!(f, Fault::DropBefore(n) if *n == seen)) {
-            return Err(status(Refusal::Overloaded));
-        }
-        let result = world.decide("", &batch, None).remove(0);
-        if let Some(refused) = &result.refused {
-            return Err(status(refused.refusal()));
-        }
-        if world.faults.iter().any(|f| matches!(f, Fault::DropAfter(n) if *n == seen)) {
-            return Err(status(Refusal::JournalFailed));
-        }
-        Ok(Response::new(v1::AuthorizeResponse {
-            decision: Some(decision(&world, &asked.session_id, &result)),
-        }))
+        let v1::HoldRequest { tolerance_nanos, capture_until, .. } = asked;
+        let terms = v1::HoldTerms { tolerance_nanos, capture_until };
+        let debit = v1::StreamDebit {
+            amount_nanos: asked.amount_nanos,
+            idempotency_key,
+            reference: asked.reference,
+            act: Some(Act::Hold(Box::new(terms))),
+            ..v1::StreamDebit::default()
+        };
+        let (decision, hold) = self.decide_alone(&alone(&asked.session_id, &asked.payee_id, debit))?;
+        Ok(Response::new(v1::HoldResponse { decision: Some(decision), hold }))
+    }
+
+    async fn capture(&self, request: Request<v1::CaptureRequest>) -> Answered<v1::CaptureResponse> {
+        let asked = request.into_inner();
+        let Some(v1::capture_request::Intent::IdempotencyKey(idempotency_key)) = asked.intent else {
+            return Err(status(Refusal::Malformed));
+        };
+        let terms = v1::CaptureTerms { hold_id: asked.hold_id, last: asked.last };
+        let debit = v1::StreamDebit {
+            amount_nanos: asked.amount_nanos,
+            idempotency_key,
+            reference: asked.reference,
+            act: Some(Act::Capture(Box::new(terms))),
+            ..v1::StreamDebit::default()
+        };
+        let (decision, hold) = self.decide_alone(&alone(&asked.session_id, &asked.payee_id, debit))?;
+        Ok(Response::new(v1::CaptureResponse { decision: Some(decision), hold }))
+    }
+
+    async fn void(&self, request: Request<v1::VoidRequest>) -> Answered<v1::VoidResponse> {
+        let asked = request.into_inner();
+        let Some(v1::void_request::Intent::IdempotencyKey(idempotency_key)) = asked.intent else {
+            return Err(status(Refusal::Malformed));
+        };
+        let act = Some(Act::Void(Box::new(v1::VoidTerms { hold_id: asked.hold_id })));
+        let debit = v1::StreamDebit { idempotency_key, act, ..v1::StreamDebit::default() };
+        let (decision, hold) = self.decide_alone(&alone(&asked.session_id, &asked.payee_id, debit))?;
+        Ok(Response::new(v1::VoidResponse { decision: Some(decision), hold }))
+    }
+
+    async fn get_hold(&self, request: Request<v1::GetHoldRequest>) -> Answered<v1::GetHoldResponse> {
+        let id = request.into_inner().hold_id;
+        let world = self.world();
+        let mut all = world.sessions.values().flat_map(|session| session.holds.values());
+        let hold = all.find(|hold| hold.hold_id == id).ok_or_else(|| status(Refusal::UnknownHold))?;
+        Ok(Response::new(v1::GetHoldResponse { hold: Some(hold.clone()) }))
+    }
+
+    async fn list_holds(&self, request: Request<v1::ListHoldsRequest>) -> Answered<v1::ListHoldsResponse> {
+        let v1::ListHoldsRequest { session_id, after_seq, .. } = request.into_inner();
+        let world = self.world();
+        let session = world.sessions.get(&session_id).ok_or_else(|| status(Refusal::UnknownSession))?;
+        let holds: Vec<_> = session.open_holds().filter(|hold| hold.seq > after_seq).cloned().collect();
+        let next_after_seq = holds.last().map_or(after_seq, |last| last.seq);
+        Ok(Response::new(v1::ListHoldsResponse { holds, next_after_seq }))
     }
 
     async fn settle(&self, request: Request<v1::SettleRequest>) -> Answered<v1::SettleResponse> {
         let v1::SettleRequest { session_id, cascade } = request.into_inner();
+        let waits = |session: &&Session| session.open_holds().next().is_some();
+        if let Some(session) = self.world().sessions.get(&session_id).filter(waits) {
+            let state = v1::SessionState::Closing.into();
+            let session = Some(v1::Session { state, ..session.shown() });
+            let durability = DURABILITY;
+            return Ok(Response::new(v1::SettleResponse {
+                session,
+                durability,
+                ..v1::SettleResponse::default()
+            }));
+        }
         let (settlement, replayed, cascaded_count) =
             self.world().settle(&session_id, cascade).map_err(status)?;
         let (settlement, durability) = (Some(settlement), DURABILITY);
@@ -208,6 +263,16 @@ impl Authorizer for Fake {
     }
 }
 
+/// Puts one debit into a batch.
+fn alone(session_id: &str, payee_id: &str, debit: v1::StreamDebit) -> v1::DebitBatch {
+    v1::DebitBatch {
+        session_ids: vec![session_id.to_owned()],
+        payee_ids: vec![payee_id.to_owned()],
+        debits: vec![debit],
+        ..v1::DebitBatch::default()
+    }
+}
+
 fn decision(world: &World, session_id: &str, result: &v1::DebitResult) -> v1::Decision {
     let debit = world.debits.get(&result.seq).cloned().unwrap_or_default();
     let declined = result.outcome() == v1::Outcome::Declined;
@@ -231,11 +296,31 @@ fn decision(world: &World, session_id: &str, result: &v1::DebitResult) -> v1::De
         asked_nanos: debit.asked_nanos,
         final_unit: result.final_unit,
         limit_id: if declined { session_id.to_owned() } else { String::new() },
+        hold_id: result.hold.as_ref().map(|hold| hold.hold_id.clone()).unwrap_or_default(),
         ..v1::Decision::default()
     }
 }
 
 impl Fake {
+    /// Decides the one debit of a batch, as a unary call does.
+    fn decide_alone(&self, batch: &v1::DebitBatch) -> Result<(v1::Decision, Option<v1::HoldInfo>), Status> {
+        let mut world = self.world();
+        world.batches_seen += 1;
+        let seen = world.batches_seen;
+        if world.faults.iter().any(|f| matches!(f, Fault::DropBefore(n) if *n == seen)) {
+            return Err(status(Refusal::Overloaded));
+        }
+        let result = world.decide("", batch, None).remove(0);
+        if let Some(refused) = &result.refused {
+            return Err(status(refused.refusal()));
+        }
+        if world.faults.iter().any(|f| matches!(f, Fault::DropAfter(n) if *n == seen)) {
+            return Err(status(Refusal::JournalFailed));
+        }
+        let session_id = batch.session_ids.first().map_or("", String::as_str);
+        Ok((decision(&world, session_id, &result), result.hold.map(|hold| *hold)))
+    }
+
     async fn stream(
         self,
         mut inbound: Streaming<v1::AuthorizeStreamRequest>,

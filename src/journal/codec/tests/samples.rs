@@ -416,17 +416,9 @@ pub(super) fn one_of_each() -> Vec<Record<'static>> {
         }),
         Record::OutboxDelivered(OutboxDelivered { through: 1 }),
     ];
-    for part in [
-        credentials(),
-        accounts(),
-        movements(),
-        payees(),
-        sessions(),
-        tokens(),
-        debits(),
-        held(),
-        controls(),
-    ] {
+    for part in
+        [credentials(), accounts(), movements(), payees(), sessions(), tokens(), debits(), held(), controls()]
+    {
         all.extend(part);
     }
     all
