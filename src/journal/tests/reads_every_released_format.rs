@@ -8,14 +8,15 @@
 mod released;
 
 use released::{
-    Cut, FIRST_GROUP, PARTITION, cut, first, fixture, groups, lived, newest_fixture, second, stamp,
+    Cut, FIRST_GROUP, PARTITION, cut, first, fixture, groups, lived, lived_in, newest_fixture, second, stamp,
+    third,
 };
 use std::collections::BTreeSet;
 use tallystick_core::{
     Partition, Record,
     cut::{Filing, RowValue},
     partition::CommandKey,
-    session::{Mode, Session},
+    session::Session,
     table::Slot,
 };
 use tallystick_journal::{Chain, GroupView, StorageFault, rows};
@@ -54,9 +55,20 @@ fn the_second_journal_format_is_read() {
     assert_eq!(kinds(&story), now.into());
 }
 
+#[test]
+fn the_third_journal_format_is_read_and_written_to_the_byte() {
+    let story = [third::story(), third::credentials()].concat();
+    let now = groups(&story);
+    let then = newest_fixture("journal-v3.bin", &now);
+    assert_eq!(now, then, "the bytes of groups or records have changed: that is a new version");
+    assert_tells(&then, &story);
+    let new = [33, 34, 35, 38, 41, 42, 43, 60, 61, 62, 63, 64, 90, 91];
+    assert_eq!(kinds(&story), kinds(&second::story()).into_iter().chain(new).collect());
+}
+
 /// Loads a checkpoint and cuts it again.
-fn reloaded(head: &[u8], rows: impl IntoIterator<Item = (u32, RowValue)>) -> Cut {
-    let mut partition = Partition::new(PARTITION);
+fn reloaded(number: u16, head: &[u8], rows: impl IntoIterator<Item = (u32, RowValue)>) -> Cut {
+    let mut partition = Partition::new(number);
     for (slot, row) in rows {
         partition.load_row(slot, row).unwrap();
     }
@@ -82,7 +94,7 @@ fn the_first_checkpoint_format_is_read_as_what_its_journal_comes_to_today() {
     assert_eq!(read, now.rows);
     // Keys of commands were rows, and are read so that the next checkpoint can file them.
     read.extend((0..).zip(keys.iter().map(|bytes| rows::decode_row(6, bytes).unwrap())));
-    let again = reloaded(head, read);
+    let again = reloaded(PARTITION, head, read);
     assert_eq!(again.filing.command_keys, now.filing.command_keys);
     assert_eq!(now.filing.command_keys.len(), 7);
     assert_eq!((again.head, again.rows), (now.head, now.rows));
@@ -111,15 +123,38 @@ fn the_second_checkpoint_format_is_read_as_what_its_journal_comes_to_today() {
         .iter()
         .zip(rows)
         .map(|((slot, row), bytes)| (*slot, rows::decode_row(rows::table(row), bytes).unwrap()));
-    let again = reloaded(head, read);
+    let again = reloaded(PARTITION, head, read);
     assert_eq!((again.head, again.rows), (now.head, now.rows.clone()));
     let tables: BTreeSet<u8> = now.rows.iter().map(|(_, row)| rows::table(row)).collect();
     assert_eq!(tables, [1, 2, 3, 4, 5, 10].into());
 }
 
 #[test]
+fn the_third_checkpoint_format_is_read_and_written_to_the_byte() {
+    let cuts = [
+        ("checkpoint-v3.bin", PARTITION, cut(&mut lived(&third::story()))),
+        ("checkpoint-v3-home.bin", 0, cut(&mut lived_in(0, &third::credentials()))),
+    ];
+    let mut tables = BTreeSet::new();
+    for (name, number, now) in cuts {
+        let then = newest_fixture(name, &encoded(&now));
+        assert_eq!(encoded(&now), then, "the bytes of rows have changed: that is a new version");
+        let rows = then.split_at(then.len() - now.rows.len()).1;
+        let read = now
+            .rows
+            .iter()
+            .zip(rows)
+            .map(|((slot, row), bytes)| (*slot, rows::decode_row(rows::table(row), bytes).unwrap()));
+        let again = reloaded(number, &then[0], read);
+        assert_eq!((&again.head, &again.rows), (&now.head, &now.rows));
+        tables.extend(now.rows.iter().map(|(_, row)| rows::table(row)));
+    }
+    assert_eq!(tables, [1, 2, 3, 4, 5, 10, 11].into());
+}
+
+#[test]
 fn the_newest_fixtures_hold_what_is_new() {
-    let now = cut(&mut lived(&second::story()));
+    let now = cut(&mut lived(&third::story()));
     let sessions: Vec<_> = now
         .rows
         .iter()
@@ -132,8 +167,14 @@ fn the_newest_fixtures_hold_what_is_new() {
     assert!(any(|row| row.parent().is_some() && row.counted_above), "one below another");
     assert!(any(|row| row.open_children() > 0 && row.spent_below().nanos() > 0), "one above another");
     assert!(any(|row| row.closing_at().ns() > 0), "one that is closing");
-    assert!(any(|row| row.mode == Mode::Shared && row.reversed_count() > 0), "a shared one with a reversal");
     assert!(any(|row| row.writer_count() > 0) && any(|row| row.key_count() > 0), "answers");
+    let has_holds =
+        |row: &Session| row.holds().is_some_and(|holds| holds.open_count() > 0 && holds.ended().count() == 3);
+    assert!(any(has_holds), "holds, open and ended");
+    assert!(any(|row| !row.velocity().is_empty()), "limits in time");
+    assert!(any(|row| row.token().is_some_and(|token| token.family().is_some())), "a standing mandate");
+    assert!(any(|row| row.is_period() && row.open_children() == 1), "a period with a carried session");
+    assert!(any(|row| row.control().is_some()) && !now.head.front_ends.is_empty(), "control words");
 }
 
 /// Tells whether both versions are named.
@@ -144,7 +185,7 @@ fn is_newer(fault: &StorageFault, version: u8) -> bool {
 
 #[test]
 fn a_row_of_a_newer_version_or_with_a_piece_missing_is_refused() {
-    let Cut { head, filing, rows } = cut(&mut lived(&second::story()));
+    let Cut { head, filing, rows } = cut(&mut lived(&third::story()));
     for (_, row) in &rows {
         let table = rows::table(row);
         let mut bytes = rows::encode_row(row);

@@ -3,6 +3,7 @@
 
 pub mod first;
 pub mod second;
+pub mod third;
 
 use std::{env, fs, path::PathBuf};
 use tallystick_core::{
@@ -21,7 +22,7 @@ pub const PARTITION: u16 = 200;
 /// How many records the first of a story's two groups has.
 pub const FIRST_GROUP: usize = 9;
 /// Is at or after the last seq of each story.
-const COVERED: u64 = 60;
+const COVERED: u64 = 90;
 
 pub fn place(slot: u32) -> Place {
     Place { partition: PARTITION, slot, generation: 0 }
@@ -133,9 +134,14 @@ pub fn cut(partition: &mut Partition) -> Cut {
 
 /// Returns the partition that a story comes to.
 pub fn lived(story: &[Record<'_>]) -> Partition {
-    let mut partition = Partition::new(PARTITION);
+    lived_in(PARTITION, story)
+}
+
+/// As `lived`, in another partition.
+pub fn lived_in(number: u16, story: &[Record<'_>]) -> Partition {
+    let mut partition = Partition::new(number);
     for (seq, (at, record)) in (1..).zip(story.iter().enumerate()) {
-        partition.apply(seq, &stamp(at), record);
+        partition.apply(seq, &Stamp { partition: number, ..stamp(at) }, record);
     }
     partition
 }
