@@ -17,9 +17,12 @@ impl Engine {
             return refused;
         }
         let partition = command.session.partition();
-        let act = self.lock(partition).partition(partition).act_of_top_up(command.session);
-        if let Err(refusal) = self.permit(act) {
-            return self.refuse(refusal);
+        // Where a session stands never changes that much: one on an account stays there, and a token stays a token.
+        if !self.asked_for().may(Act::Raise) {
+            let act = self.lock(partition).partition(partition).act_of_top_up(command.session);
+            if let Err(refusal) = self.permit(act) {
+                return self.refuse(refusal);
+            }
         }
         let done =
             match self.keyed(partition, command, |p, filed, now| decide::top_up(p, command, filed, now)) {

@@ -86,12 +86,13 @@ impl Partition {
         if actor.sees_debits_of(command.payee) { Ok(()) } else { Err(Refusal::UnknownDebit) }
     }
 
-    /// Says what it is to raise a session: within what it stands under, or straight on its account. One that is not here is
-    /// raised by nobody.
+    /// Says what it is to raise a session: within what it stands under, or straight on its account. A token is authority
+    /// itself, wherever it stands. One that is not here is raised by nobody.
     pub fn act_of_top_up(&self, id: SessionId) -> Act {
         match self.session(id).map(Session::parent) {
-            Ok(None) => Act::Raise,
-            Ok(Some(_)) | Err(_) => Act::RaiseWithin,
+            Ok(Some(_)) if !id.is_token() => Act::RaiseWithin,
+            Ok(_) => Act::Raise,
+            Err(_) => Act::RaiseWithin,
         }
     }
 }
