@@ -18,6 +18,8 @@ const CHECKPOINT_RECORDS: u64 = 50_000;
 const ROWS_PER_COPY: usize = 256;
 /// As many as the engine's.
 const TOUCHED_AHEAD: usize = 8;
+const TOUCHED_BESIDE: usize = 5;
+const TOUCHED_LIMITS: usize = 2;
 
 /// Is a world: empty at first, then at rest and ready to be debited.
 #[derive(Debug)]
@@ -107,9 +109,7 @@ impl World {
             if let Some(ahead) = debits.get(nth + TOUCHED_AHEAD) {
                 self.touch(ahead);
             }
-            if let Some(ahead) = debits.get(nth + TOUCHED_AHEAD / 2) {
-                self.partitions[usize::from(ahead.session.partition())].touch_beside(ahead.session);
-            }
+            self.touch_beside(debits, nth);
             let number = debit.session.partition();
             let partition = &mut self.partitions[usize::from(number)];
             let judged = decide::judge(partition, debit, NOON).expect("a decision");
@@ -123,6 +123,16 @@ impl World {
 
     fn touch(&self, debit: &Debit<'_>) {
         self.partitions[usize::from(debit.session.partition())].touch(debit.session);
+    }
+
+    fn touch_beside(&self, debits: &[Debit<'_>], nth: usize) {
+        let of = |debit: &Debit<'_>| &self.partitions[usize::from(debit.session.partition())];
+        if let Some(debit) = debits.get(nth + TOUCHED_BESIDE).filter(|debit| of(debit).has_beside()) {
+            of(debit).touch_beside(debit.session);
+        }
+        if let Some(debit) = debits.get(nth + TOUCHED_LIMITS).filter(|debit| of(debit).has_beside()) {
+            of(debit).touch_limits(debit.session);
+        }
     }
 
     fn write(&mut self, partition: u16, record: &Record<'_>) {

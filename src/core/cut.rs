@@ -157,6 +157,7 @@ impl Partition {
         for (_, session) in self.sessions.iter() {
             self.closing += u32::from(session.closing_at() != Time::ZERO);
             self.bent += u32::from(session.is_bent());
+            self.has_limits |= !session.velocity().is_empty();
         }
         self.derive_stops();
         self.notice_slots = self.notices.iter().map(|(slot, notice)| (notice.id.bits(), slot)).collect();

@@ -150,6 +150,8 @@ pub struct Partition {
     pub(crate) children: BTreeSet<(u32, u32)>,
     /// How many sessions are closing.
     pub(crate) closing: u32,
+    /// Whether any session has, or had, limits in time of its own.
+    pub(crate) has_limits: bool,
     /// How many envelopes and front-ends are stopped: a debit looks for them only where there are any.
     pub(crate) stops: u32,
     pub(crate) unsettled: Unsettled,
@@ -251,10 +253,20 @@ impl Partition {
         core::hint::black_box(self.sessions.get(id.slot()).map(Session::touch));
     }
 
-    /// As `touch`, for what few sessions have beside their rows. The row should be there by then.
+    /// Returns whether it is worth while to touch what sessions have beside their rows.
     #[inline]
+    pub fn has_beside(&self) -> bool {
+        self.has_limits
+    }
+
+    /// As `touch`, for where a session's limits in time are. Its row should be there by then.
     pub fn touch_beside(&self, id: SessionId) {
         core::hint::black_box(self.sessions.get(id.slot()).map(Session::touch_beside));
+    }
+
+    /// As `touch`, for a session's limits in time. What `touch_beside` touches should be there by then.
+    pub fn touch_limits(&self, id: SessionId) {
+        core::hint::black_box(self.sessions.get(id.slot()).map(Session::touch_limits));
     }
 
     /// Returns its books.

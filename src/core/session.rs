@@ -142,9 +142,13 @@ impl Session {
         u64::from(self.id.slot()) ^ u64::from(self.account) ^ window ^ self.opened_at.ns()
     }
 
-    /// As `touch`, for what is beside its row, once the row is there.
-    #[inline]
-    pub(crate) fn touch_beside(&self) -> u64 {
+    /// As `touch`, for where its limits in time are, once the row is there.
+    pub(crate) fn touch_beside(&self) -> usize {
+        if self.guards.has(Guards::VELOCITY) { self.velocity().len() } else { 0 }
+    }
+
+    /// As `touch`, for its limits in time, once it is known where they are.
+    pub(crate) fn touch_limits(&self) -> u64 {
         if self.guards.has(Guards::VELOCITY) {
             self.velocity().iter().fold(0, |sum, velocity| sum ^ velocity.touch())
         } else {

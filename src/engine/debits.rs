@@ -14,6 +14,10 @@ use tallystick_core::{
 const DEBITS_PER_HOLD: usize = 256;
 /// How many rows are on their way from memory while a debit is decided: with a million sessions nearly none is at hand.
 const TOUCHED_AHEAD: usize = 8;
+/// How far ahead it is found out where a session's limits in time are.
+const TOUCHED_BESIDE: usize = 5;
+/// How far ahead they are touched.
+const TOUCHED_LIMITS: usize = 2;
 
 /// Is what must be known across the lock holds of one batch.
 #[derive(Debug, Default)]
@@ -119,7 +123,7 @@ impl Engine {
         hold.touch(held.iter().take(TOUCHED_AHEAD).map(|at| &commands[*at]));
         for (nth, at) in held.iter().enumerate() {
             hold.touch(held.get(nth + TOUCHED_AHEAD).map(|at| &commands[*at]).into_iter());
-            hold.touch_beside(held.get(nth + TOUCHED_AHEAD / 2).map(|at| &commands[*at]));
+            hold.touch_beside(|ahead| held.get(nth + ahead).map(|at| &commands[*at]));
             let command = &commands[*at];
             let mut result;
             (hold, result) = match batch.unheard(command) {
@@ -319,10 +323,16 @@ impl<'a> Hold<'a> {
         commands.for_each(|command| self.shard.partition(command.session.partition()).touch(command.session));
     }
 
-    /// Begins to bring what a debit's session has beside its row.
-    fn touch_beside(&self, command: Option<&Debit<'_>>) {
-        if let Some(command) = command {
-            self.shard.partition(command.session.partition()).touch_beside(command.session);
+    /// Begins to bring what the sessions of the next debits have beside their rows, one step after another, so that none has
+    /// to wait for the step before.
+    #[inline]
+    fn touch_beside<'b>(&self, ahead: impl Fn(usize) -> Option<&'b Debit<'b>>) {
+        let of = |command: &Debit<'_>| self.shard.partition(command.session.partition());
+        if let Some(command) = ahead(TOUCHED_BESIDE).filter(|command| of(command).has_beside()) {
+            of(command).touch_beside(command.session);
+        }
+        if let Some(command) = ahead(TOUCHED_LIMITS).filter(|command| of(command).has_beside()) {
+            of(command).touch_limits(command.session);
         }
     }
 

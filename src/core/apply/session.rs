@@ -166,6 +166,7 @@ impl Partition {
 
     /// Takes a session in, where everything finds it.
     pub(super) fn admit(&mut self, session: Session) {
+        self.has_limits |= !session.velocity().is_empty();
         let (slot, above) = (session.id.slot(), session.above());
         self.ends.insert(session.end());
         self.children.extend(session.parent().map(|parent| (parent, slot)));
