@@ -250,7 +250,7 @@ mod tests {
             assert!(!advice::of(refusal).is_empty());
             seen += 1;
         }
-        assert_eq!(seen, 27, "a new refusal wants its exit code and its advice");
+        assert_eq!(seen, 35, "a new refusal wants its exit code and its advice");
     }
 
     #[test]

@@ -330,10 +330,10 @@ async fn field_names_stay() {
                     network_code next outcome payee_remaining payee_remaining_nanos remaining remaining_nanos replayed seq";
     assert_eq!(names(&pay.json), wanted(decision));
     let shown = scene.said(&format!("account show {account}")).await;
-    let fields = "account_id available available_nanos created_at credit_limit credit_limit_nanos currency deficit \
-                  deficit_nanos deposited deposited_nanos external_authority funding open_session_count outstanding \
-                  outstanding_nanos payment_method pending pending_nanos reference repaid repaid_nanos reserved \
-                  reserved_nanos spent spent_nanos state withdrawn withdrawn_nanos";
+    let fields = "account_id available available_nanos control created_at credit_limit credit_limit_nanos currency deficit \
+                  deficit_nanos deposited deposited_nanos external_authority front_end funding open_session_count \
+                  outstanding outstanding_nanos payment_method pending pending_nanos reference repaid repaid_nanos \
+                  reserved reserved_nanos spent spent_nanos state velocity withdrawn withdrawn_nanos";
     assert_eq!(names(&shown.json), wanted(fields));
     let settled = scene.said(&format!("settle {session}")).await;
     let fields = "account_id cascaded_count collection currency debit_count durability lines opened_at parent_session_id \

@@ -7,7 +7,7 @@ use tallystick_core::{Time, tree::Step};
 /// Bounds what is done in one lock hold.
 const STEPS_PER_HOLD: usize = 16;
 /// Bounds the rows that are looked at in one lock hold.
-const ROWS_PER_HOLD: u32 = 1_024;
+const ROWS_PER_HOLD: u32 = 256;
 
 /// Says how far a partition was looked through for what stands below something that was revoked. Never stored: after a start,
 /// all of it is looked through again.
