@@ -1,5 +1,6 @@
 //! Answers: what do limits in time and caps for payees cost a debit that has them, and one that has not? Once for the rules alone,
 //! as the engine takes a batch, and once for the whole engine over a journal in memory, its committer included.
+//! And what does a debit cost that is not stopped itself, but has to look, since something else in its partition is?
 //!
 //! ```text
 //! limits SESSIONS ROUNDS
@@ -106,11 +107,15 @@ fn main() {
         [sessions, rounds, ..] => (sessions, usize::try_from(rounds).expect("a count")),
         _ => (1_000, 3),
     };
-    let mut worlds = mandates().map(|(name, mandate)| {
+    let world = |mandate| {
         let mut world = World::under(mandate, PAYEES);
         world.open(sessions);
-        (name, world)
-    });
+        world
+    };
+    let mut worlds: Vec<_> = mandates().map(|(name, mandate)| (name, world(mandate))).into();
+    let mut beside = world(Mandate::default());
+    beside.stop_another();
+    worlds.push(("nothing, beside what is stopped", beside));
     measure(&format!("rules alone, {sessions} sessions"), rounds, &mut worlds, rules_alone);
     drop(worlds);
     let mut engines = mandates().map(|(name, mandate)| {

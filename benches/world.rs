@@ -6,7 +6,8 @@ use crate::{DEPOSIT, Dice, Mandate, NOON, USD, numbered, opening, rules::record}
 use tallystick_core::{
     AccountId, Amount, PARTITIONS, Partition, PayeeId, Record, SessionId, Stamp, WriterId,
     command::{CreateAccount, CreatePayee, Debit, Deposit, OpenSession},
-    decide::{self, Judged},
+    control::{Control, Promises, State},
+    decide::{self, Decided, Judged},
     hash::Seed,
     id::Place,
     payee::Payee,
@@ -88,6 +89,18 @@ impl World {
             self.checkpoint_when_due();
         }
         self.checkpoint();
+    }
+
+    /// Revokes a front-end that none of the accounts is of, in every partition: from now on each debit has to look whether it is
+    /// stopped, and none is.
+    pub fn stop_another(&mut self) {
+        let state = State::Revoked(Promises::Honour);
+        let control = Control { state, epoch: 1, by: 0, at: NOON, note: Box::default() };
+        for number in 0..PARTITIONS {
+            let set = decide::take_control(&self.partitions[usize::from(number)], "another", &control);
+            let Decided::Record(set) = set else { panic!("stopped before") };
+            self.write(number, &set);
+        }
     }
 
     /// Returns debits of sessions and payees chosen at random, each to be decided once and in order.
