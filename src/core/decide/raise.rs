@@ -31,15 +31,15 @@ pub fn top_up<'a>(
     };
     let session = partition.session(command.session)?;
     let on = EnvelopeId::Session(command.session);
+    if let Some(parent) = session.parent().and_then(|slot| partition.sessions.get(slot)) {
+        check_secret(parent, command.parent_proof)?;
+    }
     if let Err(hit) = partition.goes_on(At::Session(command.session.slot())) {
         return Ok(declined(Scope::TopUp, on, hit.decline, keyed));
     }
     if partition.has_ended(session, now) {
         let decline = Decline::new(DeclineCode::SessionEnded, on.level(), Next::Nothing);
         return Ok(declined(Scope::TopUp, on, decline, keyed));
-    }
-    if let Some(parent) = session.parent().and_then(|slot| partition.sessions.get(slot)) {
-        check_secret(parent, command.parent_proof)?;
     }
     let ends_at = end(partition, session, command, now)?;
     let raised = session.cap().checked_add(command.add).filter(|cap| *cap <= Amount::MAX);
