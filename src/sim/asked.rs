@@ -6,14 +6,16 @@ use tallystick_core::{
     Time, WriterId,
     account::{Account, Funding},
     command::{
-        Act, CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, Reverse, SetCreditLimit,
-        TopUp, Withdraw,
+        Act, CreateAccount, CreatePayee, Debit, Deposit, Intent, OpenSession, Repay, Reverse, SetControl,
+        SetCreditLimit, TopUp, Withdraw,
     },
+    control::{Control, ControlOf, State},
     deposit::DepositState,
     payee::Payee,
     record::{ExternalFacts, MethodFacts},
     session::{Clauses, Mode, SecretHash},
     settlement::Settlement,
+    velocity::VelocityLimit,
     writer::Numbered,
 };
 use tallystick_engine::{
@@ -34,6 +36,8 @@ pub struct NewAccount {
     pub funding: Funding,
     pub credit_limit: Amount,
     pub external: Option<External>,
+    pub front_end: String,
+    pub velocity: Vec<VelocityLimit>,
 }
 
 /// Is the money that another party has authorized for an account.
@@ -72,6 +76,7 @@ pub struct NewSession {
     pub secret: Option<SecretHash>,
     /// What is presented of the parent's secret.
     pub parent_proof: Option<SecretHash>,
+    pub velocity: Vec<VelocityLimit>,
 }
 
 /// Names a debit's intent.
@@ -100,6 +105,26 @@ pub struct NewDebit {
     pub partial: bool,
 }
 
+/// Names what can be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "named as in core")]
+pub enum Stopped {
+    Account(AccountId),
+    Session(SessionId),
+    FrontEnd(String),
+}
+
+impl Stopped {
+    /// Names it as core does.
+    pub fn named(&self) -> ControlOf<'_> {
+        match self {
+            Self::Account(id) => ControlOf::Envelope(EnvelopeId::Account(*id)),
+            Self::Session(id) => ControlOf::Envelope(EnvelopeId::Session(*id)),
+            Self::FrontEnd(name) => ControlOf::FrontEnd(name),
+        }
+    }
+}
+
 /// Is one call of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the engine's operations and the fields of core's commands")]
@@ -113,7 +138,8 @@ pub enum Asked {
     CreatePayee { key: Key, name: String },
     BlockPayee(PayeeId),
     OpenSession(Box<NewSession>),
-    TopUp { session: SessionId, key: Key, add: Amount, extend_by: Span },
+    TopUp { session: SessionId, key: Key, add: Amount, extend_by: Span, parent_proof: Option<SecretHash> },
+    Control { on: Stopped, to: State, epoch: Option<u64>, note: String },
     Reverse { session: SessionId, key: Key, debit_seq: u64, payee: PayeeId, taken: Amount, amount: Amount },
     Debit(NewDebit),
     Batch(Vec<NewDebit>),
@@ -151,6 +177,7 @@ pub enum Told {
     SettlementShown(Settlement),
     Known(Known),
     Totals(Totals),
+    Control(Answer<Control>),
 }
 
 /// Is what a client hears.
@@ -183,9 +210,14 @@ impl Asked {
             }
             Self::BlockPayee(payee) => engine.block_payee(*payee).map(Told::Payee),
             Self::OpenSession(new) => engine.open_session(&new.command()).map(Told::Open),
-            Self::TopUp { session, key, add, extend_by } => {
+            Self::TopUp { session, key, add, extend_by, parent_proof } => {
                 let (session, add, extend_by) = (*session, *add, *extend_by);
-                engine.top_up(&TopUp { session, key, add, extend_by, parent_proof: None }).map(Told::TopUp)
+                let parent_proof = parent_proof.as_ref();
+                engine.top_up(&TopUp { session, key, add, extend_by, parent_proof }).map(Told::TopUp)
+            }
+            Self::Control { on, to, epoch, note } => {
+                let (on, to, epoch) = (on.named(), *to, *epoch);
+                engine.set_control(&SetControl { on, to, epoch, note }).map(Told::Control)
             }
             Self::Reverse { session, key, debit_seq, payee, taken, amount } => {
                 let (session, debit_seq, payee, taken, amount) =
@@ -226,8 +258,8 @@ impl NewAccount {
             credit_limit: self.credit_limit,
             external: external.map(|e| (e.amount, e.facts())),
             method: MethodFacts { kind: "", brand: "", last_four: "", funding_type: "" },
-            front_end: "",
-            velocity: &[],
+            front_end: &self.front_end,
+            velocity: &self.velocity,
         }
     }
 }
@@ -242,7 +274,8 @@ impl NewSession {
     /// Returns what few mandates say, with a threshold that may be inherited.
     pub(crate) fn clauses(&self, approval_above: Amount) -> Clauses {
         let approval_above = Cap::from_nanos_or_none(approval_above.nanos());
-        Clauses { secret: self.secret, approval_above, ..Clauses::default() }
+        let velocity = self.velocity.clone();
+        Clauses { secret: self.secret, approval_above, velocity, ..Clauses::default() }
     }
 
     fn command(&self) -> OpenSession<'_> {

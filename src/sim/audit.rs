@@ -12,6 +12,7 @@ mod intents;
 mod limits;
 mod reads;
 mod settled;
+mod stops;
 
 use crate::{
     asked::{Asked, Heard, NewDebit, Told},

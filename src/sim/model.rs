@@ -19,11 +19,13 @@ mod opening;
 mod parties;
 mod shown;
 mod state;
+mod stops;
 mod tree;
+mod velocity;
 mod words;
 mod written;
 
-use crate::asked::{Asked, Heard, Named, Told};
+use crate::asked::{Asked, Heard, Named, Stopped, Told};
 use holds::Guarded;
 use state::State;
 use std::{
@@ -31,8 +33,8 @@ use std::{
     fmt,
     ops::RangeInclusive,
 };
-use tallystick_core::{Record, Refusal, Stamp, Time, partition::SessionView, writer::Numbered};
-use tallystick_engine::{Answer, Fault, OpenAnswer, SessionShown};
+use tallystick_core::{Amount, Next, Record, Refusal, Stamp, Time, partition::SessionView, writer::Numbered};
+use tallystick_engine::{Answer, DepositAnswer, Fault, OpenAnswer, SessionShown};
 use tallystick_journal::codec;
 use written::{Off, Written};
 
@@ -48,6 +50,9 @@ impl fmt::Display for Wrong {
         f.write_str(&self.0)
     }
 }
+
+/// Stands for what nobody but the engine knows: nothing is ever offered like that.
+const WHATEVER: Next = Next::SmallerAmount(Amount::ZERO);
 
 /// Numbers the calls of one world.
 pub type CallNo = u64;
@@ -258,10 +263,24 @@ impl Model {
                         0 => (1, call.span.before),
                         seq => (seq, seq),
                     };
-                    let guarded = state.guarded(*session);
+                    let guarded = state.guarded(*session, now);
                     return Ok(Expected::Waiting(Told::Settle(answer.clone()), first..=last, guarded));
                 }
                 found.map(Told::Settle)
+            }
+            Asked::Control { on, to, epoch, note } => {
+                return Ok(match state.set_control((on, *to, *epoch, note), w)? {
+                    Ok((value, seq, replayed)) => {
+                        let seqs = match (on, seq) {
+                            (_, 0) => 1..=call.span.after,
+                            // Heard when every partition knows.
+                            (Stopped::FrontEnd(_), seq) => seq..=call.span.after,
+                            (_, seq) => seq..=seq,
+                        };
+                        Expected::Within(Told::Control(Answer { value, seq: 0, replayed }), seqs)
+                    }
+                    Err(refusal) => Expected::Exactly(Err(Fault::Refused(refusal))),
+                });
             }
             Asked::ShowAccount(id) => {
                 state.account(*id).map(Told::AccountShown).ok_or(Refusal::UnknownAccount)
@@ -284,7 +303,7 @@ impl Model {
             Asked::Totals => Ok(Told::Totals(state.totals(call.span.before))),
             keyed => state.keyed(keyed, w)?,
         };
-        let shown = found.as_ref().ok().and_then(view).map(|view| state.guarded(view.id));
+        let shown = found.as_ref().ok().and_then(view).map(|view| state.guarded(view.id, now));
         let found = found.map_err(Fault::Refused);
         Ok(match shown {
             Some(guarded) => Expected::Shown(found, guarded),
@@ -305,6 +324,7 @@ impl Model {
             Record::PayeeNoticed(is) => state
                 .check_time(seq, stamp, None)
                 .and_then(|()| state.noticed(seq, stamp.partition, is.id, is)),
+            Record::ControlSet(is) => state.told_again(seq, stamp, is),
             record => state.carried(&(seq, *stamp, record.clone()), None),
         };
         done.map_err(|off| match off {
@@ -328,26 +348,26 @@ fn compare(no: CallNo, expected: &Expected, heard: &Heard) -> Result<(), Wrong> 
         // A fault of the storage leaves no outcome.
         (_, Err(Fault::JournalFailed | Fault::Storage(_))) => Ok(()),
         (Expected::Exactly(should), heard) => {
-            if comparable(should.clone()) == comparable(heard.clone()) {
+            if comparable(filled(should.clone(), heard)) == comparable(heard.clone()) {
                 return Ok(());
             }
             told(format!("predicted was\n  {should:?}"))
         }
         (Expected::Shown(should, guarded), heard) => {
-            let shown = heard.as_ref().ok().and_then(view).map(|view| Guarded::of(view.guard.as_ref()));
-            if comparable(should.clone()) == comparable(heard.clone()) && shown.as_ref() == Some(guarded) {
+            let shown = heard.as_ref().ok().and_then(view).is_some_and(|view| guarded.is_in(view));
+            if comparable(should.clone()) == comparable(heard.clone()) && shown {
                 return Ok(());
             }
             told(format!("predicted was\n  {should:?}\n  with {guarded:?}"))
         }
         (Expected::Waiting(Told::Settle(should), seqs, guarded), Ok(Told::Settle(heard))) => {
             let shown = match &heard.value.session {
-                SessionShown::Open(view) => Guarded::of(view.guard.as_ref()),
-                SessionShown::Settled(_) => Guarded::default(),
+                SessionShown::Open(view) => guarded.is_in(view),
+                SessionShown::Settled(_) => false,
             };
             let again = Answer { seq: should.seq, ..heard.clone() };
             let [should, again] = [should.clone(), again].map(|one| comparable(Ok(Told::Settle(one))));
-            if should == again && seqs.contains(&heard.seq) && shown == *guarded {
+            if should == again && seqs.contains(&heard.seq) && shown {
                 return Ok(());
             }
             told(format!("predicted was, at {seqs:?}\n  {should:?}\n  with {guarded:?}"))
@@ -357,6 +377,17 @@ fn compare(no: CallNo, expected: &Expected, heard: &Heard) -> Result<(), Wrong> 
         (Expected::Within(should, seqs), _) => told(format!("predicted was, at {seqs:?}\n  {should:?}")),
         (Expected::OnlyAFault(what), _) => told(format!("though {what}")),
     }
+}
+
+/// Takes what nobody but the engine knows from what was heard.
+fn filled(mut should: Heard, heard: &Heard) -> Heard {
+    if let (Ok(Told::Debit(should)), Ok(Told::Debit(heard))) = (&mut should, heard)
+        && let (Some(should), Some(heard)) = (&mut should.decline, heard.decline)
+        && should.next == WHATEVER
+    {
+        should.next = heard.next;
+    }
+    should
 }
 
 fn within(
@@ -377,6 +408,11 @@ fn is_within(should: &Told, seqs: &RangeInclusive<u64>, heard: &Told) -> bool {
             seqs.contains(&b.seq) && (&a.value, a.replayed) == (&b.value, b.replayed)
         }
         (Told::Deposit(a), Told::Deposit(b)) => {
+            let bare = |answer: &Answer<DepositAnswer>| Answer { seq: 0, ..answer.clone() };
+            let [a, bare_b] = [bare(a), bare(b)].map(|one| comparable(Ok(Told::Deposit(one))));
+            seqs.contains(&b.seq) && a == bare_b
+        }
+        (Told::Control(a), Told::Control(b)) => {
             seqs.contains(&b.seq) && (&a.value, a.replayed) == (&b.value, b.replayed)
         }
         _ => false,
@@ -418,11 +454,15 @@ fn comparable(heard: Heard) -> Heard {
         Err(Fault::Refused(refusal)) => Err(Fault::Refused(bare(refusal))),
         Ok(mut told) => {
             match &mut told {
-                Told::SessionShown(SessionShown::Open(view)) => view.guard = None,
+                Told::SessionShown(shown) => unguard(shown),
+                Told::AccountShown(account) => account.velocity = Box::default(),
+                Told::Account(answer) => answer.value.velocity = Box::default(),
+                Told::Deposit(answer) => answer.value.account.velocity = Box::default(),
+                Told::Withdraw(answer) => answer.value.account.velocity = Box::default(),
                 Told::TopUp(answer) => unguard(&mut answer.value.session),
                 Told::Reverse(answer) => unguard(&mut answer.value.session),
                 Told::Settle(answer) => unguard(&mut answer.value.session),
-                Told::Open(Answer { value: OpenAnswer::Opened(view), .. }) => view.guard = None,
+                Told::Open(Answer { value: OpenAnswer::Opened(view), .. }) => bare_view(view),
                 _ => {}
             }
             Ok(told)
@@ -433,6 +473,10 @@ fn comparable(heard: Heard) -> Heard {
 
 fn unguard(shown: &mut SessionShown) {
     if let SessionShown::Open(view) = shown {
-        view.guard = None;
+        bare_view(view);
     }
+}
+
+fn bare_view(view: &mut SessionView) {
+    (view.guard, view.velocity) = (None, Vec::new());
 }

@@ -1,11 +1,12 @@
 //! Owns: what clients know, from answers they heard and from nothing else: ids, mostly.
 //! Never: what the engine knows beside that.
 
-use crate::asked::{Asked, Key, NewDebit, Told};
+use crate::asked::{Asked, Key, NewDebit, Stopped, Told};
 use tallystick_core::{
     AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, SessionId, SettlementId, Time,
     account::{Account, Funding},
     command::Act,
+    control::State,
     partition::SessionView,
     session::SecretHash,
 };
@@ -32,6 +33,7 @@ pub struct KnownSession {
     pub ends_at: Time,
     pub not_before: Time,
     pub secret: Option<SecretHash>,
+    pub parent: Option<SessionId>,
 }
 
 /// Is an approved debit as its client knows it.
@@ -69,6 +71,8 @@ pub struct Roster {
     pub holds: Vec<KnownHold>,
     pub keys: Vec<(SessionId, Key)>,
     pub settlements: Vec<SettlementId>,
+    /// What was stopped or let go, with its epoch, and whether it is paused.
+    pub controls: Vec<(Stopped, u64, bool)>,
 }
 
 /// Bounds each list of things that grow without end.
@@ -117,6 +121,13 @@ impl Roster {
                     }
                 }
             }
+            (Asked::Control { on, .. }, Told::Control(answer)) => {
+                self.controls.retain(|(known, ..)| known != on);
+                remember(
+                    &mut self.controls,
+                    (on.clone(), answer.value.epoch, answer.value.state == State::Paused),
+                );
+            }
             (_, Told::Settle(answer)) => {
                 if let Some(settlement) = answer.value.settlement() {
                     self.closed(settlement.session);
@@ -141,7 +152,17 @@ impl Roster {
         let (ends_at, not_before) = (view.bounds.ends_at, view.bounds.not_before);
         let SessionView { id, account, currency, depth, .. } = *view;
         let secret = view.guard.as_ref().and_then(|guard| guard.secret);
-        let known = KnownSession { id, account, currency, depth, payees, ends_at, not_before, secret };
+        let known = KnownSession {
+            id,
+            account,
+            currency,
+            depth,
+            payees,
+            ends_at,
+            not_before,
+            secret,
+            parent: view.parent,
+        };
         self.sessions.push(known);
     }
 

@@ -58,6 +58,7 @@ pub fn below(parent: EnvelopeId, key: &str, cap: u64) -> NewSession {
         approval_above: Amount::ZERO,
         secret: None,
         parent_proof: None,
+        velocity: Vec::new(),
     }
 }
 
@@ -203,6 +204,8 @@ impl Script {
             funding: Funding::Prepaid,
             credit_limit: Amount::ZERO,
             external: None,
+            front_end: String::new(),
+            velocity: Vec::new(),
         };
         let Told::Account(answer) = self.asks(Asked::CreateAccount(new)) else { panic!("no account") };
         let account = answer.value.id;

@@ -25,6 +25,11 @@ pub struct Features {
     pub holds: bool,
     pub secrets: bool,
     pub thresholds: bool,
+    pub stops: bool,
+    pub rates: bool,
+    pub windows: bool,
+    /// Windows are on accounts, and else on what stands straight on one: two over one session would leave too much open.
+    pub account_windows: bool,
 }
 
 /// Says what goes wrong in a world.
@@ -95,6 +100,10 @@ impl Features {
             holds: on(),
             secrets: on(),
             thresholds: on(),
+            stops: on(),
+            rates: rng.chance(2, 5),
+            windows: rng.chance(1, 4),
+            account_windows: rng.chance(1, 2),
         }
     }
 }
@@ -154,6 +163,10 @@ impl Features {
         holds: true,
         secrets: true,
         thresholds: true,
+        stops: true,
+        rates: true,
+        windows: true,
+        account_windows: false,
     };
 }
 

@@ -2,7 +2,7 @@
 //! Never: what only the engine knows; a lie, which is `lie`'s.
 
 use crate::{
-    asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession},
+    asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession, Stopped},
     client::{Clients, Intent},
     rng::Rng,
     roster::{KnownAccount, KnownDebit, KnownHold, KnownSession},
@@ -13,8 +13,10 @@ use tallystick_core::{
     Amount, Currency, EnvelopeId, PayeeId, Span, Time,
     account::Funding,
     command::Act,
+    control::{Promises, State},
     deposit::DepositState,
     session::{Mode, SecretHash},
+    velocity::{Measure, VelocityLimit},
     writer::Numbered,
 };
 
@@ -39,6 +41,7 @@ pub enum Wish {
     Writer,
     Position,
     Settle,
+    Stop,
     Show,
     LookUp,
     Totals,
@@ -54,12 +57,14 @@ pub struct Drawing<'a> {
     pub now_ns: u64,
 }
 
+/// Whose accounts some are.
+const FRONT_END: &str = "psp";
 const USD: Currency = Currency::from_number(840);
 const EUR: Currency = Currency::from_number(978);
 
 impl Wish {
     /// Lists all.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Account,
         Self::Deposit,
         Self::MoveDeposit,
@@ -77,6 +82,7 @@ impl Wish {
         Self::Writer,
         Self::Position,
         Self::Settle,
+        Self::Stop,
         Self::Show,
         Self::LookUp,
         Self::Totals,
@@ -103,6 +109,7 @@ impl Wish {
             Self::Writer => when(features.numbers, 15),
             Self::Position => when(features.numbers, 10),
             Self::Settle => 45,
+            Self::Stop => when(features.stops, 30),
             Self::Show => 60,
             Self::LookUp => 50,
             Self::Totals => 10,
@@ -141,6 +148,7 @@ impl Wish {
                 let session = clients.rng.pick(&clients.roster.sessions)?.id;
                 Asked::Settle { session, cascade: clients.rng.chance(1, 2) }
             }
+            Self::Stop => clients.stop()?,
             Self::Show => clients.show()?,
             Self::LookUp => clients.look_up(client)?,
             Self::Totals => Asked::Totals,
@@ -208,6 +216,8 @@ impl Clients {
             funding,
             credit_limit: if is_line { self.amount(settings.cap_most) } else { Amount::ZERO },
             external,
+            front_end: if self.rng.chance(1, 2) { FRONT_END.into() } else { String::new() },
+            velocity: self.velocity(settings, settings.features.windows && settings.features.account_windows),
         }))
     }
 
@@ -295,12 +305,18 @@ impl Clients {
             approval_above: Amount::ZERO,
             secret: None,
             parent_proof,
+            velocity: Vec::new(),
         };
         if settings.features.clauses {
             self.narrow(&mut new, &allowed, (settings.amount_most, now_ns));
         }
         if settings.features.secrets && self.rng.chance(1, 3) {
             new.secret = Some(SecretHash([u8::try_from(self.made % 250).unwrap_or(0); 32]));
+        }
+        let features = &settings.features;
+        if self.rng.chance(1, 2) {
+            new.velocity =
+                self.velocity(settings, features.windows && !features.account_windows && !is_below);
         }
         if settings.features.thresholds && self.rng.chance(1, 4) {
             new.approval_above = self.amount(settings.amount_most);
@@ -341,7 +357,9 @@ impl Clients {
     }
 
     fn top_up(&mut self, drawing: Drawing<'_>) -> Option<Asked> {
-        let session = self.rng.pick(&self.roster.sessions)?.id;
+        let known = self.rng.pick(&self.roster.sessions)?;
+        let (session, parent) = (known.id, known.parent);
+        let parent_proof = parent.and_then(|parent| self.roster.secret_of(parent));
         let extends = self.rng.chance(1, 3);
         let add = if extends && self.rng.chance(1, 2) {
             Amount::ZERO
@@ -349,7 +367,8 @@ impl Clients {
             self.amount(drawing.settings.cap_most)
         };
         let extend_by = if extends { self.rng.between(1, drawing.settings.ttl_most_ns) } else { 0 };
-        Some(Asked::TopUp { session, key: self.plain_key(), add, extend_by: Span::from_ns(extend_by) })
+        let extend_by = Span::from_ns(extend_by);
+        Some(Asked::TopUp { session, key: self.plain_key(), add, extend_by, parent_proof })
     }
 
     fn reverse(&mut self) -> Option<Asked> {
@@ -501,6 +520,62 @@ impl Clients {
         // Whoever has numbers on their way knows where it stands.
         let knows = owner.writer.next.contains_key(&session);
         (!knows).then_some(Asked::Position { session, writer, epoch })
+    }
+
+    /// Pauses, lets go or revokes: mostly lets go what is paused, and revokes little.
+    fn stop(&mut self) -> Option<Asked> {
+        let note = String::from("operator");
+        let paused: Vec<_> = self.roster.controls.iter().filter(|(.., paused)| *paused).cloned().collect();
+        if let Some((on, epoch, _)) = self.rng.pick(&paused).cloned()
+            && self.rng.chance(2, 3)
+        {
+            let epoch = if self.rng.chance(1, 8) { epoch.saturating_sub(1) } else { epoch };
+            return Some(Asked::Control { on, to: State::Open, epoch: Some(epoch), note });
+        }
+        let on = match self.rng.below(12) {
+            0 => Stopped::FrontEnd(FRONT_END.into()),
+            1..=2 => Stopped::Account(self.rng.pick(&self.roster.accounts)?.id),
+            3 => Stopped::Session(*self.rng.pick(&self.roster.settled)?),
+            _ => Stopped::Session(self.rng.pick(&self.roster.sessions)?.id),
+        };
+        let is_session = matches!(on, Stopped::Session(_));
+        let to = match self.rng.below(if is_session { 4 } else { 24 }) {
+            0 => State::Revoked(Promises::Honour),
+            1 => State::Revoked(Promises::Void),
+            _ => State::Paused,
+        };
+        let known = self.roster.controls.iter().find(|(known, ..)| *known == on).map(|(_, epoch, _)| *epoch);
+        let epoch = if self.rng.chance(1, 3) { Some(known.unwrap_or(0)) } else { None };
+        Some(Asked::Control { on, to, epoch, note })
+    }
+
+    /// Draws limits in time.
+    fn velocity(&mut self, settings: &Settings, windows: bool) -> Vec<VelocityLimit> {
+        let mut limits = Vec::new();
+        for _ in 0..self.rng.below(3) {
+            let measure = if self.rng.chance(1, 2) { Measure::Count } else { Measure::Amount };
+            let most = match measure {
+                Measure::Count => self.rng.between(1, 6),
+                Measure::Amount => self.amount(settings.amount_most.saturating_mul(6)).nanos(),
+            };
+            let longest = settings.ttl_most_ns.min(60 * SECOND);
+            let mut limit = VelocityLimit::new(measure, most, Span::from_ns(self.rng.between(1, longest)));
+            limit.each_payee = self.rng.chance(1, 3);
+            if self.rng.chance(1, 3) {
+                limit.burst = self.rng.between(1, most.saturating_mul(2));
+            }
+            limits.push(limit);
+        }
+        if !settings.features.rates {
+            limits.clear();
+        }
+        if windows {
+            let most = self.rng.between(1, 12);
+            let per = Span::from_ns(self.rng.between(61 * SECOND, 61 * SECOND + settings.ttl_most_ns));
+            let limit = VelocityLimit::new(Measure::Count, most, per);
+            limits.insert(0, VelocityLimit { each_payee: self.rng.chance(1, 3), ..limit });
+        }
+        limits
     }
 
     fn show(&mut self) -> Option<Asked> {

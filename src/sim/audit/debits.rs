@@ -63,6 +63,7 @@ impl Facts {
             *from = seq.min(*from);
         }
         self.nothing_after()?;
+        self.stopped()?;
         if heard.code.is_some() {
             return Ok(());
         }
@@ -126,8 +127,11 @@ impl Facts {
             let again = decline.next == Next::NewKey && answer.limit_of.is_none();
             return if again { Ok(()) } else { told("a replay offers more than a new key") };
         }
+        let stops = matches!(decline.code, Code::Revoked | Code::Paused);
+        let in_time = matches!(decline.code, Code::VelocityRate | Code::VelocityWindow);
         let fits = match (decline.level, answer.limit_of) {
-            (Level::Account, Some(EnvelopeId::Account(_))) => decline.code == Code::Cap,
+            (Level::Account, Some(EnvelopeId::Account(_))) => decline.code == Code::Cap || stops || in_time,
+            (Level::Payee, Some(EnvelopeId::Account(_))) => in_time,
             (Level::Session | Level::Payee, Some(EnvelopeId::Session(id))) => {
                 !self.sessions.contains_key(&id)
                     || !self.sessions.contains_key(&ask.session)
@@ -150,10 +154,10 @@ impl Facts {
                     && most <= answer.remaining
                     && answer.payee_remaining.is_none_or(|left| most <= left)
             }
-            Next::WaitUntil(at) => at > answer.at && decline.code == Code::NotYetValid,
+            Next::WaitUntil(at) => at > answer.at && (decline.code == Code::NotYetValid || in_time),
             Next::TopUp(most) => !most.is_zero() && decline.code == Code::Cap,
             Next::Nothing => decline.code != Code::NotYetValid,
-            Next::NewKey => false,
+            Next::NewKey => decline.code == Code::Paused,
             Next::AskApproval => decline.code == tallystick_core::DeclineCode::ApprovalRequired,
         };
         if !useful {

@@ -2,13 +2,16 @@
 
 use super::{opened, shown, wrong};
 use crate::{
-    asked::{Asked, NewDebit, Told},
+    asked::{Asked, NewDebit, Stopped, Told},
     model::Wrong,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
     AccountId, Amount, Cap, Currency, DeclineCode, Level, PayeeId, SessionId, Time, WriterId,
-    payee::PayeeStatus, session::Mode, settlement::Settlement,
+    control::{Promises, State},
+    payee::PayeeStatus,
+    session::Mode,
+    settlement::Settlement,
 };
 use tallystick_engine::{OpenAnswer, SessionShown};
 
@@ -85,6 +88,14 @@ pub(super) struct Facts {
     pub(super) claims: BTreeMap<super::intents::DebitIntent, Vec<(NewDebit, &'static str)>>,
     /// Decided for the first time, by somebody who heard it.
     pub(super) fresh: BTreeSet<u64>,
+    /// What was said of control words: each epoch, with what it made so, and from which seq on that holds.
+    pub(super) controls: BTreeMap<Stopped, BTreeMap<u64, (State, u64)>>,
+    /// The epochs that were named to let something go, done or not.
+    pub(super) let_go: BTreeMap<Stopped, BTreeSet<u64>>,
+    /// What was asked to be revoked with its holds, done or not.
+    pub(super) voided: BTreeSet<Stopped>,
+    /// Whose accounts are.
+    pub(super) front_ends: BTreeMap<AccountId, String>,
     /// What was ever asked of a hold, done or not.
     pub(super) of_holds: BTreeMap<u64, Vec<NewDebit>>,
     pub(super) epochs: BTreeMap<WriterId, u32>,
@@ -99,7 +110,7 @@ impl Facts {
     /// Takes note of what a request may do, heard or not.
     pub(super) fn may_be_done(&mut self, asked: &Asked) {
         match asked {
-            Asked::TopUp { session, key, add, extend_by } => {
+            Asked::TopUp { session, key, add, extend_by, .. } => {
                 let maybe = self.top_ups.entry((*session, key.clone())).or_default();
                 maybe.most = maybe.most.max(add.nanos());
                 maybe.longest_ns = maybe.longest_ns.max(extend_by.ns());
@@ -109,6 +120,12 @@ impl Facts {
                 seqs.insert(*debit_seq);
                 let most = if amount.is_zero() { taken.nanos() } else { amount.nanos() };
                 maybe.most = maybe.most.max(most);
+            }
+            Asked::Control { on, to: State::Open, epoch: Some(epoch), .. } => {
+                self.let_go.entry(on.clone()).or_default().insert(*epoch);
+            }
+            Asked::Control { on, to: State::Revoked(Promises::Void), .. } => {
+                self.voided.insert(on.clone());
             }
             Asked::Debit(ask) => self.may_debit(ask),
             Asked::Batch(asks) => asks.iter().for_each(|ask| self.may_debit(ask)),
@@ -186,7 +203,13 @@ impl Facts {
                 self.payees.insert(answer.value.id);
                 Ok(())
             }
+            (Asked::Control { on, .. }, Told::Control(answer)) => {
+                self.said(on, &answer.value, (answer.seq, answer.replayed))?;
+                self.stopped()
+            }
             (_, Told::Account(answer)) => {
+                let front_end = answer.value.terms.front_end.to_string();
+                self.front_ends.insert(answer.value.id, front_end);
                 self.accounts.insert(answer.value.id);
                 Ok(())
             }
@@ -263,6 +286,7 @@ pub(super) fn seq_of(told: &Told) -> u64 {
         Told::Debit(answer) => answer.seq,
         Told::Settle(answer) => answer.seq,
         Told::SettlementShown(settlement) => settlement.seq,
+        Told::Control(answer) => answer.seq,
         Told::Totals(totals) => totals.seq,
         Told::Batch(results) => results.iter().flatten().map(|outcome| outcome.seq).max().unwrap_or(0),
         Told::Writer { .. }

@@ -45,7 +45,9 @@ impl Facts {
         let others = || self.asked_of(hold).filter(|ask| but.is_none_or(|but| ask.named != but.named));
         let ends = |ask: &NewDebit| matches!(ask.act, Act::Void { .. } | Act::Capture { last: true, .. });
         let most: u128 = others().map(|ask| u128::from(ask.amount.nanos())).sum();
-        others().any(ends) || most >= u128::from(whole)
+        let session = self.debits.get(&hold).map(|debit| debit.ask.session);
+        let voided = session.is_some_and(|session| self.may_be_voided(session));
+        voided || others().any(ends) || most >= u128::from(whole)
     }
 
     /// Returns the holds of a partition that were surely open when something was decided there, each with the least that was

@@ -116,7 +116,7 @@ impl State {
     fn only_waits(&self, id: SessionId, now: Time, w: &Written<'_>) -> Result<(), Off> {
         let Some(row) = self.open(id) else { return Ok(()) };
         let late = self.is_over(row, now);
-        if late || !self.waits(row, Due::Released(now)) || !row.closing {
+        if late || !self.waits(row, Due::Unwound(now)) || !row.closing {
             let text = format!("{id} waits for no hold, or a hold in it is over: the rest of its close");
             return if w.peek().is_none() { Err(Off::Short(text)) } else { wrong(text) };
         }
@@ -208,17 +208,24 @@ impl State {
 
     /// Returns whether a session has to be settled: its end has come, it is closing, or something above it has or is.
     fn is_due(&self, id: SessionId, now: Time) -> bool {
-        self.path(id).iter().any(|(_, row)| row.closing || now >= row.ends)
+        self.path(id).iter().any(|(_, row)| row.closing || now >= row.ends) || self.is_revoked(id)
     }
 
     fn reasons(&self, id: SessionId, now: Time, why: Why) -> Vec<Reason> {
         let path = self.path(id);
         let Some(((_, own), above)) = path.split_first() else { return Vec::new() };
+        let mut reasons = Vec::new();
+        match self.revoked_before(id, own.ends) {
+            Some(true) => return vec![Reason::Revoked],
+            // It was revoked before its end, and once more after it.
+            None => reasons.push(Reason::Revoked),
+            Some(false) => {}
+        }
         if now >= own.ends {
-            return vec![Reason::Expired];
+            reasons.push(Reason::Expired);
+            return reasons;
         }
         let below_due = above.iter().any(|(_, row)| row.closing || now >= row.ends);
-        let mut reasons = Vec::new();
         if below_due && why == Why::Due {
             reasons.push(Reason::Cascade);
         }

@@ -6,6 +6,7 @@ use super::{
     shown::nanos,
     state::{Debit, State},
     tree::Due,
+    velocity::Count,
     words::{check_debit, debit_differs},
     written::{Off, Written, other, same, wrong},
 };
@@ -164,26 +165,29 @@ impl State {
     ) -> Result<Result<DebitAnswer, Refusal>, Off> {
         let at = self.at(ask.session.partition(), w.now);
         self.end_named_hold(ask, at, w)?;
-        let (mut ruling, late) = match self.rule_act(ask, at, Due::Held) {
+        // Between what a window must count and what it may, the engine says; in neither direction further.
+        let count = if w.declines_by_window() { Count::Longest } else { Count::Exact };
+        let (mut ruling, late) = match self.rule_act(ask, (at, count), Due::Held) {
             Ok(Ruling { taken, late }) => (taken, late),
             Err(refusal) => return Ok(Err(refusal)),
         };
         if is_short(ask, &ruling) && self.released(w)? {
-            ruling = self.rule_act(ask, at, Due::Held).map_or(ruling, |ruled| ruled.taken);
+            ruling = self.rule_act(ask, (at, count), Due::Held).map_or(ruling, |ruled| ruled.taken);
         }
-        let freed = self.rule_act(ask, at, Due::Released(at)).map_or(ruling, |ruled| ruled.taken);
+        let freed = [Due::Released(at), Due::Unwound(at)]
+            .map(|due| self.rule_act(ask, (at, count), due).map_or(ruling, |ruled| ruled.taken));
         let outcome = |ruling: &Result<u64, No>| match ruling {
             Ok(taken) => (*taken, None),
             Err(no) => (0, Some((no.decline.code, no.decline.level, no.limit_of))),
         };
         let took = self.take(w, ask.session.partition(), "the debit")?;
-        if outcome(&freed) != outcome(&ruling) {
+        if !freed.iter().any(|freed| outcome(freed) == outcome(&ruling)) {
             return wrong(format!("before record {}, what had expired was not released", took.seq));
         }
         let Record::Debited(is) = took.record else { return other("the debit", took.seq, took.record) };
         let (taken, no) = match ruling {
             Ok(taken) => (taken, None),
-            Err(no) => (0, Some(no)),
+            Err(no) => (0, Some(self.known_offer(ask, no))),
         };
         let intent = match (&ask.named, &is.intent) {
             (Named::Key(key), StoredIntent::Key(hash)) => {
@@ -224,6 +228,18 @@ impl State {
         }
     }
 
+    /// Forgets what a decline offers where a window's own count decides that.
+    fn known_offer(&self, ask: &NewDebit, no: No) -> No {
+        let by_time = matches!(
+            no.decline.code,
+            DeclineCode::AboveDebitMax | DeclineCode::VelocityRate | DeclineCode::VelocityWindow
+        );
+        if !by_time || !self.has_windows(ask.session) {
+            return no;
+        }
+        No { decline: Decline { next: super::WHATEVER, ..no.decline }, ..no }
+    }
+
     fn add_debit(
         &mut self,
         ask: &NewDebit,
@@ -239,10 +255,10 @@ impl State {
             taken,
             back: Vec::new(),
             at,
+            late,
             until,
             captures: Vec::new(),
             ended: None,
-            late,
         };
         self.debits.insert(seq, debit);
         if no.is_none() {

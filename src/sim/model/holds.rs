@@ -5,16 +5,19 @@ use super::{
     ladder::{No, no},
     state::{Debit, Session, State},
     tree::Due,
+    velocity::Count,
     words::malformed,
     written::{Off, Written, same, wrong},
 };
-use crate::asked::NewDebit;
+use crate::asked::{NewDebit, Stopped};
 use tallystick_core::{
     Amount, Currency, DeclineCode as Code, EnvelopeId, Level, Next, PayeeId, Refusal, SessionId, Span, Time,
     command::Act,
-    partition::HoldView,
+    control::Control,
+    partition::{HoldView, SessionView},
     record::HoldLapsed,
     session::{Guard, Hold, HoldEnd, SecretHash},
+    velocity::VelocityView,
 };
 
 /// Captures may come so long after a session's end.
@@ -35,27 +38,42 @@ pub(super) struct Guarded {
     carry: bool,
     open: Vec<(u64, Hold)>,
     ended: Vec<(u64, HoldEnd, Hold)>,
+    control: Option<Control>,
+    /// Each with the least and the most that may be shown to be left.
+    velocity: Vec<(VelocityView, u64)>,
 }
 
 impl Guarded {
     /// Reads what was shown.
-    pub(super) fn of(guard: Option<&Guard>) -> Self {
-        guard.map_or_else(Self::default, |guard| Self {
+    fn of(view: &SessionView) -> Self {
+        let read = |guard: &Guard| Self {
             secret: guard.secret,
             approval_above: guard.approval_above.nanos_or_zero(),
             carry: guard.carry,
             open: guard.holds.open().map(|(seq, hold)| (seq, *hold)).collect(),
             ended: in_order(guard.holds.ended().map(|(seq, end, hold)| (seq, end, *hold))),
-        })
+            control: guard.control.as_deref().cloned(),
+            velocity: Vec::new(),
+        };
+        let velocity = view.velocity.iter().map(|view| (*view, view.left)).collect();
+        Self { velocity, ..view.guard.as_ref().map_or_else(Self::default, read) }
+    }
+
+    /// Says whether a session is shown to have all this.
+    pub(super) fn is_in(&self, view: &SessionView) -> bool {
+        let shown = Self::of(view);
+        let within = |(least, most): (VelocityView, u64), (shown, left): (VelocityView, u64)| {
+            (least.limit, least.payee_count) == (shown.limit, shown.payee_count)
+                && (least.left..=most).contains(&left)
+        };
+        let mut pairs = self.velocity.iter().zip(&shown.velocity);
+        self.velocity.len() == shown.velocity.len()
+            && pairs.all(|(should, shown)| within(*should, *shown))
+            && Self { velocity: Vec::new(), ..self.clone() } == Self { velocity: Vec::new(), ..shown }
     }
 }
 
 impl Debit {
-    /// Returns whether it is a hold that is open; by `Due::Released`, one whose time is over is not.
-    fn is_open(&self, due: Due) -> bool {
-        self.ended.is_none() && !matches!(due, Due::Released(now) if now >= self.until)
-    }
-
     /// Returns what of a hold was not captured.
     pub(super) fn uncaptured(&self) -> u64 {
         self.asked.whole() - self.captures.iter().sum::<u64>()
@@ -63,19 +81,34 @@ impl Debit {
 }
 
 impl State {
+    /// Returns whether a hold is open; by `Due::Released`, one whose time is over is not.
+    fn is_open(&self, hold: &Debit, due: Due) -> bool {
+        let lasts = match due {
+            Due::Held => true,
+            Due::Released(now) => now < hold.until,
+            Due::Unwound(now) => now < hold.until && !self.is_voided(hold),
+        };
+        hold.ended.is_none() && lasts
+    }
+
+    /// Returns whether a hold stands in something whose revocation voids it.
+    fn is_voided(&self, hold: &Debit) -> bool {
+        self.promises(hold.asked.session).is_err()
+    }
+
     fn holds<'a>(&'a self, session: &'a Session) -> impl Iterator<Item = &'a Debit> {
         session.holds.iter().filter_map(|seq| self.debits.get(seq))
     }
 
     /// Returns what a session's own holds set aside.
     pub(super) fn held_on(&self, session: &Session, due: Due) -> u128 {
-        let open = self.holds(session).filter(|hold| hold.is_open(due));
+        let open = self.holds(session).filter(|hold| self.is_open(hold, due));
         open.map(|hold| u128::from(hold.uncaptured())).sum()
     }
 
     /// Returns what a session's own holds promise a payee.
     pub(super) fn held_for(&self, session: &Session, payee: PayeeId, due: Due) -> u128 {
-        let open = self.holds(session).filter(|hold| hold.asked.payee == payee && hold.is_open(due));
+        let open = self.holds(session).filter(|hold| hold.asked.payee == payee && self.is_open(hold, due));
         open.map(|hold| u128::from(hold.uncaptured())).sum()
     }
 
@@ -86,13 +119,14 @@ impl State {
 
     /// Returns whether a session has holds of its own whose time is over, and nobody has said so.
     pub(super) fn is_over(&self, session: &Session, now: Time) -> bool {
-        self.holds(session).any(|hold| hold.ended.is_none() && hold.until <= now)
+        let over = |hold: &Debit| hold.until <= now || self.is_voided(hold);
+        self.holds(session).any(|hold| hold.ended.is_none() && over(hold))
     }
 
     /// Returns whether a hold is open in a session or in anything open below it: it cannot settle before that ends.
     pub(super) fn waits(&self, session: &Session, due: Due) -> bool {
         let below = || session.children.iter().filter_map(|id| self.open(*id));
-        self.holds(session).any(|hold| hold.is_open(due)) || below().any(|child| self.waits(child, due))
+        self.holds(session).any(|hold| self.is_open(hold, due)) || below().any(|child| self.waits(child, due))
     }
 
     /// Refuses whoever does not know a session's secret.
@@ -113,18 +147,28 @@ impl State {
     }
 
     /// Decides a debit, a hold, a capture or a void. *Errors*: what it names is not there, or cannot be.
-    pub(super) fn rule_act(&self, ask: &NewDebit, now: Time, due: Due) -> Result<Ruling, Refusal> {
+    pub(super) fn rule_act(
+        &self,
+        ask: &NewDebit,
+        (now, count): (Time, Count),
+        due: Due,
+    ) -> Result<Ruling, Refusal> {
         let ruled = |taken| Ok(Ruling { taken, late: false });
         match ask.act {
-            Act::Debit => ruled(self.rule(ask, now, due)),
+            Act::Debit => ruled(self.rule(ask, (now, count), due)),
             Act::Hold { until, .. } => {
                 self.check_until(ask, until, now)?;
-                ruled(self.rule(ask, now, due).map(|_| ask.amount.nanos()))
+                ruled(self.rule(ask, (now, count), due).map(|_| ask.amount.nanos()))
             }
             Act::Capture { hold, .. } => {
                 let hold = self.named(ask, hold)?;
+                if let Err(no) = self.promises(ask.session) {
+                    return Ok(Ruling { taken: Err(no), late: hold.ended == Some(HoldEnd::Expired) });
+                }
                 match hold.ended {
-                    Some(HoldEnd::Expired) => Ok(Ruling { taken: self.rule(ask, now, due), late: true }),
+                    Some(HoldEnd::Expired) => {
+                        Ok(Ruling { taken: self.rule(ask, (now, count), due), late: true })
+                    }
                     Some(HoldEnd::Done | HoldEnd::Voided) => ruled(Err(of_hold(ask, Code::HoldEnded))),
                     None => ruled(self.within_hold(ask, hold)),
                 }
@@ -229,16 +273,18 @@ impl State {
         let Some(hold) = hold.filter(|hold| hold.ended.is_none()) else {
             return wrong(format!("record {seq} ends what is no open hold: {lapsed:?}"));
         };
-        if at < hold.until {
+        // Before its time only a revocation ends a hold by itself.
+        let end = if at < hold.until { HoldEnd::Voided } else { HoldEnd::Expired };
+        if end == HoldEnd::Voided && !self.is_voided(hold) {
             return wrong(format!("record {seq}, at {at}, ends a hold that lasts until {}", hold.until));
         }
         same(seq, &HoldLapsed { released: Amount::from_nanos(hold.uncaptured()), ..*lapsed }, lapsed)?;
-        self.end_hold(lapsed.hold, HoldEnd::Expired);
+        self.end_hold(lapsed.hold, end);
         Ok(())
     }
 
     /// Returns what a session must be shown to have that few have.
-    pub(super) fn guarded(&self, id: SessionId) -> Guarded {
+    pub(super) fn guarded(&self, id: SessionId, now: Time) -> Guarded {
         let Some(row) = self.sessions.get(&id) else { return Guarded::default() };
         let shown = |debit: &Debit| self.hold_shown(debit);
         let open = self.holds(row).filter(|hold| hold.ended.is_none());
@@ -249,6 +295,12 @@ impl State {
             carry: false,
             open: open.map(|hold| (hold.seq, shown(hold))).collect(),
             ended: in_order(ended),
+            control: self.shown_control(&Stopped::Session(id)).map(|word| *word),
+            velocity: {
+                let now = self.at(id.partition(), now);
+                let most = self.velocity_views(id, now, Count::Exact).into_iter().map(|view| view.left);
+                self.velocity_views(id, now, Count::Longest).into_iter().zip(most).collect()
+            },
         }
     }
 

@@ -14,7 +14,8 @@ use tallystick_engine::{Answer, OpenAnswer, ReverseAnswer, SessionShown, TopUpAn
 pub(crate) fn name(asked: &Asked) -> Option<Name> {
     let named = |what, on: u128, key: &Vec<u8>| Some((what, on, key.clone()));
     match asked {
-        Asked::CreateAccount(new) => named("account", 0, &new.key),
+        // A front-end's keys are its own.
+        Asked::CreateAccount(new) => named("account", scope(&new.front_end), &new.key),
         Asked::CreatePayee { key, .. } => named("payee", 0, key),
         Asked::Deposit { account, key, .. } => named("deposit", account.bits(), key),
         Asked::Withdraw { account, key, .. } => named("withdrawal", account.bits(), key),
@@ -25,6 +26,10 @@ pub(crate) fn name(asked: &Asked) -> Option<Name> {
         Asked::Reverse { session, key, .. } => named("reversal", session.bits(), key),
         _ => None,
     }
+}
+
+fn scope(front_end: &str) -> u128 {
+    front_end.bytes().fold(0, |scope, byte| (scope << 8) | u128::from(byte))
 }
 
 impl State {
@@ -68,8 +73,8 @@ impl State {
             }
             Asked::SetCreditLimit { account, limit, .. } => self.set_credit_limit(asked, *account, *limit, w),
             Asked::OpenSession(new) => self.open_session(asked, new, w),
-            Asked::TopUp { session, add, extend_by, .. } => {
-                self.top_up(asked, *session, (*add, *extend_by), w)
+            Asked::TopUp { session, add, extend_by, parent_proof, .. } => {
+                self.top_up(asked, *session, (*add, *extend_by, *parent_proof), w)
             }
             Asked::Reverse { session, debit_seq, payee, taken, amount, .. } => {
                 self.reverse(asked, *session, (*debit_seq, *payee, *taken, *amount), w)

@@ -7,11 +7,12 @@
 use super::{
     state::{Session, State},
     tree::Due,
+    velocity::Count,
 };
 use crate::asked::NewDebit;
 use tallystick_core::{
     Amount, Currency, Decline, DeclineCode as Code, EnvelopeId, Level, Next, SessionId, Time, command::Act,
-    payee::PayeeStatus,
+    payee::PayeeStatus, velocity::Pace,
 };
 
 /// Is a decline with the envelope whose limit said no.
@@ -45,12 +46,13 @@ impl State {
     /// Says how much a debit takes, or why it takes nothing.
     ///
     /// A hold climbs with its tolerance.
-    pub(super) fn rule(&self, ask: &NewDebit, now: Time, due: Due) -> Result<u64, No> {
+    pub(super) fn rule(&self, ask: &NewDebit, (now, count): (Time, Count), due: Due) -> Result<u64, No> {
         let (id, asked) = (ask.session, ask.whole());
         let own = EnvelopeId::Session(id);
         let Some(session) = self.sessions.get(&id) else {
             return Err(no(Code::SessionEnded, Level::Session, Next::Nothing, own));
         };
+        self.stop(own)?;
         let blocked = self.payees.get(&ask.payee).is_none_or(|payee| payee.status != PayeeStatus::Active);
         let unlisted = session.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&ask.payee));
         let other = ask.currency != Currency::UNSTATED && ask.currency != session.currency;
@@ -67,20 +69,52 @@ impl State {
         if let Some((_, code, level)) = first.into_iter().find(|(hit, _, _)| *hit) {
             let next = match code {
                 Code::NotYetValid => Next::WaitUntil(session.begins),
-                Code::AboveDebitMax => self.smaller(ask, due),
+                Code::AboveDebitMax => self.smaller(ask, (now, count), due),
                 _ => Next::Nothing,
             };
             return Err(no(code, level, next, own));
         }
-        let wanted = self.within_payee_caps(ask, session, due)?;
-        let taken = self.within_caps(ask, session, wanted, due)?;
+        self.within_velocity(ask, session, (now, count), due)?;
+        let wanted = self.within_payee_caps(ask, session, (now, count), due)?;
+        let taken = self.within_caps(ask, session, wanted, (now, count), due)?;
         if session.approval > 0 && taken > session.approval {
             return Err(no(Code::ApprovalRequired, Level::Session, Next::AskApproval, own));
         }
         Ok(taken)
     }
 
-    fn within_payee_caps(&self, ask: &NewDebit, session: &Session, due: Due) -> Result<u64, No> {
+    /// Tests every limit in time with what is asked: rates first, then windows; of each, the nearest.
+    fn within_velocity(
+        &self,
+        ask: &NewDebit,
+        session: &Session,
+        at: (Time, Count),
+        due: Due,
+    ) -> Result<(), No> {
+        let short = self.short(ask, at.0, at.1);
+        let first = short.iter().find(|short| short.limit.pace == Pace::Rate).or(short.first());
+        let Some(first) = first else { return Ok(()) };
+        let code = if first.limit.pace == Pace::Rate { Code::VelocityRate } else { Code::VelocityWindow };
+        let level = if first.limit.each_payee { Level::Payee } else { level(first.of) };
+        // The longest wait is when all of them let it through.
+        let until = short
+            .iter()
+            .map(|short| short.until)
+            .try_fold(Time::ZERO, |latest, until| until.map(|until| latest.max(until)));
+        let next = match until.filter(|until| *until < session.ends) {
+            Some(until) => Next::WaitUntil(until),
+            None => self.smaller(ask, at, due),
+        };
+        Err(no(code, level, next, first.of))
+    }
+
+    fn within_payee_caps(
+        &self,
+        ask: &NewDebit,
+        session: &Session,
+        at: (Time, Count),
+        due: Due,
+    ) -> Result<u64, No> {
         let asked = ask.whole();
         let lefts = self.payee_lefts(ask.session, ask.payee, due);
         let Some((_, short)) = lefts.iter().find(|(left, _)| *left < asked) else { return Ok(asked) };
@@ -88,12 +122,19 @@ impl State {
         if ask.partial && !is_final(session, least) {
             return Ok(least);
         }
-        Err(no(Code::PayeeCap, Level::Payee, self.smaller(ask, due), EnvelopeId::Session(*short)))
+        Err(no(Code::PayeeCap, Level::Payee, self.smaller(ask, at, due), EnvelopeId::Session(*short)))
     }
 
-    fn within_caps(&self, ask: &NewDebit, session: &Session, wanted: u64, due: Due) -> Result<u64, No> {
+    fn within_caps(
+        &self,
+        ask: &NewDebit,
+        session: &Session,
+        wanted: u64,
+        at: (Time, Count),
+        due: Due,
+    ) -> Result<u64, No> {
         let own = EnvelopeId::Session(ask.session);
-        let Some(short) = self.counting(own).into_iter().find(|at| self.left(*at, due) < wanted) else {
+        let Some(short) = self.counting(own).into_iter().find(|of| self.left(*of, due) < wanted) else {
             return Ok(wanted);
         };
         let room = self.room(own, due);
@@ -104,7 +145,7 @@ impl State {
             EnvelopeId::Account(_) => 0,
             EnvelopeId::Session(id) => self.addable(id, due),
         };
-        let next = if addable > 0 { Next::TopUp(amount(addable)) } else { self.smaller(ask, due) };
+        let next = if addable > 0 { Next::TopUp(amount(addable)) } else { self.smaller(ask, at, due) };
         Err(no(Code::Cap, level(short), next, short))
     }
 
@@ -117,12 +158,13 @@ impl State {
     }
 
     /// Offers the greatest amount that would pass every rung, if there is one.
-    fn smaller(&self, ask: &NewDebit, due: Due) -> Next {
+    fn smaller(&self, ask: &NewDebit, (now, count): (Time, Count), due: Due) -> Next {
         let Some(session) = self.sessions.get(&ask.session) else { return Next::Nothing };
         let or_none = |most: u64| if most > 0 { most } else { u64::MAX };
         let payee = self.payee_left(ask.session, ask.payee, due).unwrap_or(u64::MAX);
         let room = self.room(EnvelopeId::Session(ask.session), due).min(payee);
         let most = room.min(or_none(session.max)).min(or_none(session.approval));
+        let most = most.min(self.velocity_left(ask, now, count));
         if is_final(session, most) { Next::Nothing } else { Next::SmallerAmount(amount(most)) }
     }
 
@@ -130,8 +172,11 @@ impl State {
     pub(super) fn untrue_offer(&self, ask: &NewDebit, decline: &Decline, now: Time) -> Option<String> {
         let with = |nanos: u64, at: Time| {
             let ask = NewDebit { amount: amount(nanos), act: Act::Debit, partial: false, ..ask.clone() };
-            self.rule(&ask, at, Due::Held)
+            self.rule(&ask, (at, Count::Exact), Due::Held)
         };
+        if self.has_windows(ask.session) {
+            return None;
+        }
         match decline.next {
             Next::SmallerAmount(_) if decline.code == Code::AboveHold => None,
             Next::SmallerAmount(most) => {
@@ -141,8 +186,9 @@ impl State {
                 (!fits || !is_greatest).then(|| format!("{most} is offered, which is not the most that fits"))
             }
             Next::WaitUntil(at) => {
-                let waits =
-                    at > now && with(1, at).err().is_none_or(|no| no.decline.code > Code::NotYetValid);
+                let then = with(ask.whole(), at).err().is_none_or(|no| no.decline.code > decline.code);
+                let before = Time::from_ns(at.ns() - 1);
+                let waits = at > now && then && with(ask.whole(), before).is_err();
                 (!waits).then(|| format!("waiting until {at} is of no use"))
             }
             Next::TopUp(_) | Next::Nothing | Next::NewKey | Next::AskApproval => None,

@@ -68,14 +68,16 @@ impl State {
             }),
             method: MethodFacts::default(),
             reference: &new.reference,
-            front_end: "",
-            velocity: Vec::new(),
+            front_end: &new.front_end,
+            velocity: new.velocity.clone(),
             keyed: is.keyed.clone(),
         };
         same(took.seq, &should, is)?;
         let row = Account {
             currency: new.currency,
             reference: new.reference.clone(),
+            front_end: new.front_end.clone(),
+            velocity: new.velocity.clone(),
             funding: new.funding,
             limit: limit.nanos(),
             external,

@@ -15,7 +15,7 @@ use tallystick_core::{
     SessionId, Span, Time,
     command::Scope,
     record::{CommandDeclined, Keyed, Reversed, SessionOpened, ToppedUp},
-    session::Mode,
+    session::{Mode, SecretHash},
 };
 
 /// Is what bounds a new session, once it is narrowed by what is above it.
@@ -52,6 +52,9 @@ impl State {
         };
         if let Some(Err(refusal)) = above.parent.map(|parent| self.check_secret(parent, new.parent_proof)) {
             return Ok(Err(refusal));
+        }
+        if let Err(stop) = self.stop(new.parent) {
+            return self.declined(asked, (Scope::OpenSession, new.parent), &stop, w).map(Ok);
         }
         let at = self.at(partition, w.now);
         if above.parent.is_some_and(|parent| self.has_ended(parent, at)) {
@@ -191,7 +194,8 @@ impl State {
         if fits.is_err() && self.released(w)? {
             fits = self.set_aside(envelope, cap, Due::Held);
         }
-        if w.peek().is_some() && fits != self.set_aside(envelope, cap, Due::Released(at)) {
+        let freed = [Due::Released(at), Due::Unwound(at)].map(|due| self.set_aside(envelope, cap, due));
+        if w.peek().is_some() && !freed.contains(&fits) {
             return wrong(format!("what has expired under {envelope} was not released"));
         }
         Ok(fits)
@@ -250,6 +254,7 @@ impl State {
             max: narrowed.max,
             approval: narrowed.approval,
             secret: new.secret,
+            velocity: new.velocity.clone(),
             asked: Box::new(new.clone()),
             opened_at: took.at,
             closing: false,
@@ -309,13 +314,19 @@ impl State {
         &mut self,
         asked: &Asked,
         id: SessionId,
-        (add, extend_by): (Amount, Span),
+        (add, extend_by, proof): (Amount, Span, Option<SecretHash>),
         w: &mut Written<'_>,
     ) -> Result<Result<Made, Refusal>, Off> {
         let Some(row) = self.open(id) else {
             return Ok(Err(self.check_open(id).err().unwrap_or(Refusal::UnknownSession)));
         };
+        if let Some(Err(refusal)) = row.parent.map(|parent| self.check_secret(parent, proof)) {
+            return Ok(Err(refusal));
+        }
         let (own, now) = (EnvelopeId::Session(id), self.at(id.partition(), w.now));
+        if let Err(stop) = self.stop(own) {
+            return self.declined(asked, (Scope::TopUp, own), &stop, w).map(Ok);
+        }
         if self.has_ended(id, now) {
             let ended = no(Code::SessionEnded, Level::Session, Next::Nothing, own);
             return self.declined(asked, (Scope::TopUp, own), &ended, w).map(Ok);

@@ -115,7 +115,9 @@ impl State {
         let line = self.lines.iter().find(|line| !line.told);
         let older = older
             .map(|((partition, id), _)| format!("partition {partition} was not told that {id} is blocked"));
-        older.or(line.map(|line| format!("a settlement's line was not delivered: {line:?}")))
+        older
+            .or(self.untold())
+            .or(line.map(|line| format!("a settlement's line was not delivered: {line:?}")))
     }
 
     /// Makes a partition know a payee: its home takes note first. *Errors*: `UnknownPayee`.

@@ -5,9 +5,10 @@ use super::{
     state::{Debit, Session, State},
     tree::Due,
 };
+use crate::asked::Stopped;
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
-    AccountId, Amount, Cap, Currency, DepositId, EnvelopeId, PayeeId, SessionId, Time, Total,
+    AccountId, Amount, Cap, Currency, DepositId, EnvelopeId, Hit, PayeeId, SessionId, Time, Total,
     account::{Account, External, Funding, Terms},
     books::{BOOKS, Book},
     decide::DebitReplay,
@@ -62,8 +63,13 @@ impl State {
             open_children,
             velocity: Box::default(),
             created_at: row.created_at,
-            control: None,
-            terms: Box::new(Terms { external, reference, ..Terms::default() }),
+            control: self.shown_control(&Stopped::Account(id)),
+            terms: Box::new(Terms {
+                external,
+                reference,
+                front_end: row.front_end.as_str().into(),
+                ..Terms::default()
+            }),
         })
     }
 
@@ -153,7 +159,10 @@ impl State {
             velocity: Vec::new(),
             ended: self.has_ended(id, now),
             closing: row.closing,
-            stop: None,
+            stop: self
+                .stop(EnvelopeId::Session(id))
+                .err()
+                .map(|no| Hit { decline: no.decline, limit_of: no.limit_of }),
         }
     }
 

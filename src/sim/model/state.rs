@@ -1,22 +1,26 @@
 //! Owns: what the model remembers: flat lists of what happened, each as it was asked. Never: a counter; what anything comes to
 //! is summed anew each time it is asked.
 
-use crate::asked::{Asked, External, Key, NewDebit, NewSession};
+use crate::asked::{Asked, External, Key, NewDebit, NewSession, Stopped};
 use std::collections::{BTreeMap, BTreeSet};
 use tallystick_core::{
     AccountId, Currency, Decline, DepositId, PayeeId, SessionId, Time, WriterId,
     account::Funding,
+    control::Control,
     deposit::DepositState,
     hash::KeyHash,
     payee::PayeeStatus,
     session::{HoldEnd, SecretHash},
     settlement::{Outgoing, Settlement},
+    velocity::VelocityLimit,
 };
 
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) currency: Currency,
     pub(super) reference: String,
+    pub(super) front_end: String,
+    pub(super) velocity: Vec<VelocityLimit>,
     pub(super) funding: Funding,
     /// Of a credit line, or what an external authority allows.
     pub(super) limit: u64,
@@ -75,6 +79,7 @@ pub(super) struct Session {
     /// Debits above it need somebody's approval; zero for none.
     pub(super) approval: u64,
     pub(super) secret: Option<SecretHash>,
+    pub(super) velocity: Vec<VelocityLimit>,
     pub(super) asked: Box<NewSession>,
     pub(super) opened_at: Time,
     pub(super) closing: bool,
@@ -100,14 +105,14 @@ pub(super) struct Debit {
     /// What was taken back of it, once each.
     pub(super) back: Vec<u64>,
     pub(super) at: Time,
+    /// Of a capture: its hold had ended.
+    pub(super) late: bool,
     /// Of a hold: no capture from here on.
     pub(super) until: Time,
     /// Of a hold: what was captured of it, once each.
     pub(super) captures: Vec<u64>,
     /// Of a hold that is not open any more.
     pub(super) ended: Option<HoldEnd>,
-    /// A capture of a hold that had ended.
-    pub(super) late: bool,
 }
 
 impl Debit {
@@ -165,6 +170,10 @@ pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionId, Session>,
     pub(super) debits: BTreeMap<u64, Debit>,
     pub(super) writers: BTreeMap<WriterId, u32>,
+    /// The control word of whatever ever had one, and when it was first revoked.
+    pub(super) controls: BTreeMap<Stopped, (Control, Option<Time>)>,
+    /// What a partition knows of a front-end's, away from its home.
+    pub(super) told_controls: BTreeMap<(u16, String), u64>,
     pub(super) done: BTreeMap<Name, Done>,
     pub(super) lines: Vec<Line>,
     /// Each hash of a key stands for one intent.

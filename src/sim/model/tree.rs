@@ -10,6 +10,8 @@ use tallystick_core::{AccountId, Amount, EnvelopeId, PayeeId, SessionId, Time, d
 pub(super) enum Due {
     Held,
     Released(Time),
+    /// With what was voided, too.
+    Unwound(Time),
 }
 
 /// Is what open and closed sessions below an envelope take of it.
@@ -73,8 +75,10 @@ impl State {
         let mut taken = Taken::default();
         for id in children {
             let Some(child) = self.sessions.get(id) else { continue };
-            let released =
-                matches!(due, Due::Released(now) if self.has_ended(*id, now) && !self.waits(child, due));
+            let released = match due {
+                Due::Held => false,
+                Due::Released(now) | Due::Unwound(now) => self.has_ended(*id, now) && !self.waits(child, due),
+            };
             if child.settled.is_some() || released {
                 taken.spent += self.spent_in(child);
             } else if child.shared {

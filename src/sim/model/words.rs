@@ -2,9 +2,15 @@
 
 use crate::asked::{Asked, External, Key, Named, NewAccount, NewDebit, NewSession};
 use std::collections::BTreeSet;
-use tallystick_core::{Amount, EnvelopeId, Refusal, Span, Time, account::Funding, command::Act};
+use tallystick_core::{
+    Amount, EnvelopeId, Refusal, Span, Time,
+    account::Funding,
+    command::Act,
+    velocity::{Pace, VelocityLimit},
+};
 
 const MOST_NANOS: u64 = (1 << 63) - 1;
+const MINUTE_NS: u64 = 60_000_000_000;
 const DAY_NS: u64 = 86_400_000_000_000;
 pub(super) const THIRTY_DAYS: Span = Span::from_ns(30 * DAY_NS);
 const HOUR: Span = Span::from_ns(3_600_000_000_000);
@@ -58,6 +64,7 @@ pub(super) fn check(asked: &Asked) -> Result<(), Refusal> {
         | Asked::OpenWriter(_)
         | Asked::Position { .. }
         | Asked::Settle { .. }
+        | Asked::Control { .. }
         | Asked::ShowAccount(_)
         | Asked::ShowPayee(_)
         | Asked::ShowSession(_)
@@ -78,11 +85,24 @@ fn check_account(new: &NewAccount) -> Result<(), Refusal> {
     }
     let is_external = new.funding == Funding::ExternalAuthority;
     rule(new.external.is_some() == is_external, "external_authority")?;
-    let Some(external) = &new.external else { return Ok(()) };
+    let Some(external) = &new.external else { return velocity(&new.velocity) };
     rule((1..=255).contains(&external.reference.len()), "external_authority.reference")?;
     amount(external.amount, "external_authority.amount_nanos")?;
     rule(external.usable_until != Time::ZERO, "external_authority.usable_until")?;
-    rule(external.margin <= THIRTY_DAYS, "external_authority.margin")
+    rule(external.margin <= THIRTY_DAYS, "external_authority.margin")?;
+    velocity(&new.velocity)
+}
+
+fn velocity(limits: &[VelocityLimit]) -> Result<(), Refusal> {
+    rule(limits.len() <= 8, "velocity")?;
+    for limit in limits {
+        rule((1..=MOST_NANOS).contains(&limit.most), "velocity.most")?;
+        let is_rate = limit.pace == Pace::Rate;
+        let (least, most) = if is_rate { (0, MINUTE_NS) } else { (MINUTE_NS, 400 * DAY_NS) };
+        rule(limit.per.ns() > least && limit.per.ns() <= most, "velocity.per")?;
+        rule(limit.burst <= if is_rate { MOST_NANOS } else { 0 }, "velocity.burst")?;
+    }
+    Ok(())
 }
 
 /// Returns an authority with the margin that is meant when none is said.
@@ -115,6 +135,7 @@ fn check_session(new: &NewSession) -> Result<(), Refusal> {
     optional(new.debit_min, "debit_min_nanos")?;
     optional(new.debit_max, "debit_max_nanos")?;
     optional(new.approval_above, "approval_above_nanos")?;
+    velocity(&new.velocity)?;
     rule(new.debit_max.is_zero() || new.debit_max >= new.debit_min, "debit_max_nanos")?;
     rule(new.principal.len() <= 255, "authority.principal")?;
     rule(new.method.len() <= 64, "authority.method")?;
@@ -155,6 +176,7 @@ pub(crate) fn differs(before: &Asked, now: &Asked) -> Option<&'static str> {
             (a.funding == b.funding, "funding"),
             (a.credit_limit == b.credit_limit, "credit_limit_nanos"),
             (a.external == b.external, "external_authority"),
+            (a.velocity == b.velocity, "velocity"),
         ]),
         (
             Asked::Deposit { amount: a, currency: b, pending: c, .. },
@@ -196,6 +218,7 @@ fn session_differs(a: &NewSession, b: &NewSession) -> Option<&'static str> {
         (a.mode == b.mode, "mode"),
         (a.approval_above == b.approval_above, "approval_above_nanos"),
         (a.secret == b.secret, "secret_hash"),
+        (a.velocity == b.velocity, "velocity"),
     ])
 }
 

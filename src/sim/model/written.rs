@@ -2,7 +2,7 @@
 
 use super::state::{Name, State};
 use std::fmt::Debug;
-use tallystick_core::{Record, Stamp, Time, hash::KeyHash};
+use tallystick_core::{DeclineCode, Record, Stamp, Time, hash::KeyHash};
 
 /// Says why a prediction stops.
 #[derive(Debug)]
@@ -37,6 +37,15 @@ impl<'a> Written<'a> {
 
     pub(super) fn peek(&self) -> Option<&'a Entry<'a>> {
         self.entries.first()
+    }
+
+    /// Returns whether the first debit among them is declined because of a window.
+    pub(super) fn declines_by_window(&self) -> bool {
+        let mut debits = self.entries.iter().filter_map(|(_, _, record)| match record {
+            Record::Debited(debited) => Some(debited.verdict),
+            _ => None,
+        });
+        matches!(debits.next(), Some(Some((DeclineCode::VelocityWindow, _))))
     }
 
     pub(super) fn next(&mut self, what: &str) -> Result<&'a Entry<'a>, Off> {

@@ -2,7 +2,7 @@
 
 use super::{Call, Early, World};
 use crate::{
-    asked::{Asked, Heard, NewDebit, Told},
+    asked::{Asked, Heard, NewDebit, Stopped, Told},
     model::{CallNo, Wrong},
 };
 use std::{
@@ -154,6 +154,8 @@ impl Asked {
             | Self::SetCreditLimit { account, .. }
             | Self::ShowAccount(account) => Some(account.partition()),
             Self::MoveDeposit { deposit, .. } => Some(deposit.partition()),
+            Self::Control { on: Stopped::Account(account), .. } => Some(account.partition()),
+            Self::Control { on: Stopped::Session(session), .. } => Some(session.partition()),
             Self::BlockPayee(payee) | Self::ShowPayee(payee) => Some(payee.partition()),
             Self::OpenSession(new) => Some(new.parent.partition()),
             Self::TopUp { session, .. }
@@ -169,6 +171,7 @@ impl Asked {
             | Self::CreatePayee { .. }
             | Self::Batch(_)
             | Self::OpenWriter(_)
+            | Self::Control { on: Stopped::FrontEnd(_), .. }
             | Self::Totals => None,
         }
     }

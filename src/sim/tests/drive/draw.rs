@@ -6,12 +6,14 @@ use tallystick_core::{
     AccountId, Amount, Currency, DepositId, EnvelopeId, PayeeId, Refusal, SessionId, Span, Time, WriterId,
     account::Funding,
     command::Act,
+    control::{Promises, State},
     deposit::DepositState,
     session::{Mode, SecretHash},
+    velocity::{Measure, VelocityLimit},
     writer::Numbered,
 };
 use tallystick_engine::{Fault, Known as KnownDebit, OpenAnswer, SessionShown};
-use tallystick_sim::asked::{Asked, External, Heard, Named, NewAccount, NewDebit, NewSession, Told};
+use tallystick_sim::asked::{Asked, External, Heard, Named, NewAccount, NewDebit, NewSession, Stopped, Told};
 
 const CURRENCIES: [Currency; 3] =
     [Currency::from_number(840), Currency::from_number(978), Currency::UNSTATED];
@@ -145,6 +147,7 @@ impl Known {
                 key,
                 add: if dice.one_in(3) { Amount::ZERO } else { money },
                 extend_by: Span::from_ns(dice.below(3) * dice.below(self.life * SECOND)),
+                parent_proof: None,
             },
             37..=40 => {
                 let Some((session, debit_seq, payee, taken)) = dice.of(&self.debits).copied() else {
@@ -169,6 +172,17 @@ impl Known {
             88..=90 => Asked::ShowSession(self.session(dice)),
             91..=92 => Asked::ShowSettlement(self.session(dice).settlement()),
             93..=94 => Asked::LookUpKey { session: self.session(dice), key },
+            97 if dice.one_in(4) => Asked::Control {
+                on: match dice.below(8) {
+                    0 => Stopped::FrontEnd("psp".into()),
+                    1 => Stopped::Account(account),
+                    _ => Stopped::Session(self.session(dice)),
+                },
+                to: [State::Open, State::Open, State::Paused, State::Revoked(Promises::Void)]
+                    [usize::try_from(dice.below(4)).unwrap()],
+                epoch: dice.one_in(2).then(|| dice.below(4)),
+                note: "n".repeat(usize::try_from(dice.below(3)).unwrap()),
+            },
             95..=96 => {
                 let (writer, _) = self.writer(dice);
                 Asked::LookUpNumber { session: self.session(dice), writer, number: dice.below(6) }
@@ -198,6 +212,8 @@ impl Known {
                 Amount::ZERO
             },
             external: ((funding == Funding::ExternalAuthority) ^ dice.one_in(30)).then_some(external),
+            front_end: if dice.one_in(2) { "psp".into() } else { String::new() },
+            velocity: self.velocity(dice),
         })
     }
 
@@ -249,7 +265,21 @@ impl Known {
             approval_above: small(dice),
             secret: dice.one_in(4).then(|| SecretHash([u8::try_from(dice.below(3)).unwrap(); 32])),
             parent_proof: self.proof(parent, dice),
+            velocity: self.velocity(dice),
         }
+    }
+
+    /// Draws a rate, now and then one that cannot be.
+    fn velocity(&self, dice: &mut Dice) -> Vec<VelocityLimit> {
+        let mut limits = Vec::new();
+        while dice.one_in(4) {
+            let measure = if dice.one_in(2) { Measure::Count } else { Measure::Amount };
+            let most = 1 + dice.below(if measure == Measure::Count { 5 } else { self.sizes * 4 });
+            let limit = VelocityLimit::new(measure, most, Span::from_ns(dice.below(60 * SECOND)));
+            let burst = if dice.one_in(3) { dice.below(most * 2) } else { 0 };
+            limits.push(VelocityLimit { each_payee: dice.one_in(3), burst, ..limit });
+        }
+        limits
     }
 
     /// Draws what is presented of a session's secret: mostly what it is.
