@@ -11,6 +11,7 @@ mod a_hold_is_captured_as_its_time_ends;
 mod a_hold_that_lapses_frees_room_for_anothers_debit;
 mod a_key_is_retried_while_the_index_lags;
 mod a_parent_settles_after_its_child;
+mod a_stop_meets_what_was_promised;
 mod a_stream_fails_and_its_intent_is_sent_as_a_call;
 mod one_shard_is_durable_before_another;
 mod ten_sessions_pay_one_payee_under_a_token;
