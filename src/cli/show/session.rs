@@ -18,10 +18,8 @@ use tallystick_client::v1::{Authority, PayeeSpend, Session};
 
 /// Shows one session.
 pub(crate) fn show_session(session: &Session, money: Money) -> Shown {
-    let under = match session.parent_session_id.as_str() {
-        "" => session.account_id.as_str(),
-        parent => parent,
-    };
+    let above = [&session.parent_session_id, &session.parent_token_id, &session.account_id];
+    let under = above.into_iter().find(|id| !id.is_empty()).map_or("", String::as_str);
     let shown = Shown::new()
         .fact("session", session.session_id.as_str())
         .fact("reference", session.reference.as_str())

@@ -102,8 +102,12 @@ fn below(token: &Token, money: Money) -> String {
     if spent == 0 && reserved == 0 && token.open_child_count == 0 {
         return String::new();
     }
-    let open = counted(token.open_child_count, "open envelope");
-    format!("{} spent, {} set aside for {open}", money.show(spent), money.show(reserved))
+    let (spent, reserved) = (money.show(spent), money.show(reserved));
+    match token.open_child_count {
+        // Who holds it is not told how many.
+        0 => format!("{spent} spent, {reserved} set aside"),
+        count => format!("{spent} spent, {reserved} set aside for {}", counted(count, "open envelope")),
+    }
 }
 
 fn method_line(method: &PaymentMethod) -> String {
