@@ -176,9 +176,8 @@ impl Engine {
             let due = found.as_ref().ok().and_then(|(standing, _)| home.ended_in_period(*standing, now));
             let last_seq = shard.last_seq;
             drop(shard);
-            let (standing, rule) = match found {
-                Ok(found) => found,
-                Err(_) => return self.retired_or_unknown_token(command.token, last_seq),
+            let Ok((standing, rule)) = found else {
+                return self.retired_or_unknown_token(command.token, last_seq);
             };
             if let Some(due) = due {
                 self.settle_due(due);

@@ -267,7 +267,7 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         control: view.guard.as_ref().and_then(|guard| guard.control.as_deref()).map(controls::control),
         velocity: velocity::shown(&view.velocity),
         held_nanos: view.held.nanos(),
-        open_hold_count: view.guard.as_ref().map_or(0, |guard| guard.holds.open_count() as u32),
+        open_hold_count: view.guard.as_ref().map_or(0, |guard| u32::try_from(guard.holds.open_count()).unwrap_or(u32::MAX)),
     }
 }
 

@@ -183,7 +183,7 @@ impl Session {
                 .map(|limit| v1::VelocityLimit { left: limit.most, ..*limit })
                 .collect(),
             held_nanos: self.held(),
-            open_hold_count: self.open_holds().count() as u32,
+            open_hold_count: self.open_holds().fold(0, |count, _| count + 1),
             ..v1::Session::default()
         }
     }

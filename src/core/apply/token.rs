@@ -79,7 +79,7 @@ impl Partition {
                 approved_at: facts.approved_at,
             };
             self.change_session(amended.token.slot(), |session| {
-                session.set_authority(authority, facts.agreement)
+                session.set_authority(authority, facts.agreement);
             });
         }
         self.remember_command(seq, &amended.keyed, Made::Session(amended.token));

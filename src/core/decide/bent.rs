@@ -3,7 +3,8 @@
 
 use super::Ask;
 use crate::{
-    Amount, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, SessionId, session::Session,
+    Amount, Decline, DeclineCode, EnvelopeId, Hit, Level, Next, Partition, SessionId,
+    session::{Session, Token},
     tree::At,
 };
 
@@ -70,7 +71,7 @@ impl Partition {
             return None;
         }
         let mut above = core::iter::once(session).chain(self.sessions_above(session));
-        let revoked = above.find(|above| above.token().is_some_and(|token| token.is_revoked()))?;
+        let revoked = above.find(|above| above.token().is_some_and(Token::is_revoked))?;
         let of_family =
             session.id == revoked.id || (session.is_period() && session.parent() == Some(revoked.id.slot()));
         let code = if of_family { DeclineCode::Revoked } else { DeclineCode::Paused };

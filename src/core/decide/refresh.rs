@@ -16,7 +16,6 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Is what a refresh comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "short-lived, and mostly the record")]
 pub enum Refreshed {
     /// A period begins: write this.
     Begun(Record<'static>),

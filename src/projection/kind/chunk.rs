@@ -268,8 +268,7 @@ impl Writer {
 
     /// Writes flags at the byte that was kept for them, and one more where they take two.
     fn put_flags(&mut self, place: usize, flags: u16) {
-        let low = (flags & 0x7f) as u8;
-        let high = (flags >> 7) as u8;
+        let [low, high] = [flags & 0x7f, flags >> 7].map(|bits| u8::try_from(bits).unwrap_or_default());
         if let Some(byte) = self.debits.get_mut(place) {
             *byte = if high == 0 { low } else { low | 0x80 };
         }
