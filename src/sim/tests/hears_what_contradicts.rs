@@ -6,12 +6,13 @@ use tallystick_core::{
     Time,
     books::BOOKS,
     command::Act,
+    control::{Control, Promises, State},
     id::Place,
     settlement::{Line, Reason, Settlement},
 };
 use tallystick_engine::{Answer, DebitAnswer, Fault, SessionShown, SettleAnswer, Totals};
 use tallystick_sim::{
-    asked::{Asked, Heard, Named, NewDebit, Told},
+    asked::{Asked, Heard, Named, NewDebit, Stopped, Told},
     audit::Auditor,
 };
 
@@ -190,4 +191,55 @@ fn what_was_there_is_there() {
     let gone = (Asked::ShowSettlement(SESSION.settlement()), Err(Fault::Refused(Refusal::UnknownSettlement)));
     assert_eq!(says(vec![gone.clone()]), "nothing");
     assert!(says(vec![close(settled(0, 0, 20)), gone]).starts_with("I2"));
+}
+
+#[test]
+fn no_more_is_captured_than_was_held_and_nothing_after_its_end() {
+    let until = Time::from_ns(1_500);
+    let ask = NewDebit { act: Act::Hold { tolerance: nanos(2), until }, ..debit("hold", 8) };
+    let hold = || paid(ask.clone(), approved(&ask, 10));
+    let capture = |key, amount, seq| {
+        let one = NewDebit { act: Act::Capture { hold: 10, last: false }, ..debit(key, amount) };
+        paid(one.clone(), approved(&one, seq))
+    };
+    assert_eq!(says(vec![hold(), capture("a", 6, 11), capture("b", 4, 12)]), "nothing");
+    assert!(says(vec![hold(), capture("a", 6, 11), capture("b", 5, 12)]).starts_with("I1"));
+    assert!(says(vec![hold(), capture("a", 1, 500)]).starts_with("I9"), "at its very end");
+    let void = |taken, seq| {
+        let one = NewDebit { act: Act::Void { hold: 10 }, ..debit("void", 0) };
+        paid(one.clone(), DebitAnswer { taken: nanos(taken), ..approved(&one, seq) })
+    };
+    assert_eq!(says(vec![hold(), capture("a", 6, 11), void(4, 12)]), "nothing");
+    assert!(says(vec![hold(), capture("a", 6, 11), void(5, 12)]).starts_with("I1"));
+    assert!(says(vec![hold(), void(10, 11), capture("a", 1, 12)]).starts_with("I1"));
+    let settled = |at| close(Settlement { settled_at: Time::from_ns(at), ..settled(0, 0, 20) });
+    let none = |at| {
+        let (asked, heard) = settled(at);
+        let Ok(Told::Settle(mut answer)) = heard else { panic!() };
+        if let SessionShown::Settled(settlement) = &mut answer.value.session {
+            settlement.lines.clear();
+        }
+        (asked, Ok(Told::Settle(answer)))
+    };
+    assert_eq!(says(vec![hold(), none(1_500)]), "nothing");
+    assert!(says(vec![hold(), none(1_499)]).starts_with("I9"), "a hold is still open");
+}
+
+#[test]
+fn nothing_is_approved_below_a_stop() {
+    let word = |to, epoch, seq| {
+        let on = Stopped::Session(SESSION);
+        let named = (to == State::Open).then_some(epoch - 1);
+        let value = Control { state: to, epoch, ..Control::default() };
+        let asked = Asked::Control { on, to, epoch: named, note: String::new() };
+        (asked, Ok(Told::Control(Answer { value, seq, replayed: false })))
+    };
+    let ask = debit("a", 5);
+    let one = |seq| paid(ask.clone(), approved(&ask, seq));
+    assert_eq!(says(vec![word(State::Paused, 1, 20), one(19)]), "nothing");
+    assert!(says(vec![word(State::Paused, 1, 20), one(21)]).starts_with("I10"));
+    assert_eq!(says(vec![word(State::Paused, 1, 20), word(State::Open, 2, 30), one(31)]), "nothing");
+    let revoked = State::Revoked(Promises::Honour);
+    assert!(says(vec![one(21), word(revoked, 1, 20)]).starts_with("I10"), "in whatever order it is heard");
+    assert!(says(vec![word(State::Paused, 1, 20), word(revoked, 1, 30)]).starts_with("I10"));
 }
