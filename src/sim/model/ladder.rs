@@ -76,7 +76,7 @@ impl State {
         }
         self.within_velocity(ask, session, (now, count), due)?;
         let wanted = self.within_payee_caps(ask, session, (now, count), due)?;
-        let taken = self.within_caps(ask, session, wanted, (now, count), due)?;
+        let taken = self.within_caps(ask, session, (wanted, (now, count)), due)?;
         if session.approval > 0 && taken > session.approval {
             return Err(no(Code::ApprovalRequired, Level::Session, Next::AskApproval, own));
         }
@@ -129,8 +129,7 @@ impl State {
         &self,
         ask: &NewDebit,
         session: &Session,
-        wanted: u64,
-        at: (Time, Count),
+        (wanted, at): (u64, (Time, Count)),
         due: Due,
     ) -> Result<u64, No> {
         let own = EnvelopeId::Session(ask.session);
