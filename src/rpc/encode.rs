@@ -267,7 +267,10 @@ pub(crate) fn session(view: &SessionView) -> v1::Session {
         control: view.guard.as_ref().and_then(|guard| guard.control.as_deref()).map(controls::control),
         velocity: velocity::shown(&view.velocity),
         held_nanos: view.held.nanos(),
-        open_hold_count: view.guard.as_ref().map_or(0, |guard| u32::try_from(guard.holds.open_count()).unwrap_or(u32::MAX)),
+        open_hold_count: view
+            .guard
+            .as_ref()
+            .map_or(0, |guard| u32::try_from(guard.holds.open_count()).unwrap_or(u32::MAX)),
     }
 }
 

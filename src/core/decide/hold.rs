@@ -20,7 +20,7 @@ pub(crate) struct Ruled {
 
 /// Decides what is no debit.
 ///
-/// *Declines*: of a hold, those of a debit of amount and tolerance together, then `TooManyHolds`; of a capture,
+/// *Declines*: of a hold, those of a debit of amount and tolerance together, with `TooManyHolds` where its number puts it; of a capture,
 /// `Revoked` where that voids holds, `CurrencyMismatch`, `HoldEnded`, `AboveHold`, and after its hold has expired those of a debit; of a void, `HoldEnded`.
 /// *Errors*: `Malformed`, `UnknownHold`, `HoldDue`.
 pub(crate) fn rule_act(
@@ -64,12 +64,13 @@ fn place(
         "must be at most 2^63-1 nanos together with amount_nanos",
     ))?;
     let ruling = rule(partition, session, &Ask { amount: whole, partial: false, ..*ask }, now);
-    let ruling = ruling.and_then(|_| {
-        if session.open_holds() < limits::HOLDS_PER_SESSION {
-            return Ok(ask.amount);
+    let ruling = match ruling {
+        Err(hit) if hit.decline.code < DeclineCode::TooManyHolds => Err(hit),
+        _ if session.open_holds() >= limits::HOLDS_PER_SESSION => {
+            no(session, DeclineCode::TooManyHolds, Next::Nothing)
         }
-        no(session, DeclineCode::TooManyHolds, Next::Nothing)
-    });
+        ruling => ruling.map(|_| ask.amount),
+    };
     Ok(Ruled { act, late: false, ruling })
 }
 

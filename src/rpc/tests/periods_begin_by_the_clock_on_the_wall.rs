@@ -1,6 +1,13 @@
 //! Calendar periods through changes of clocks, in zones that change them in different ways; the table is what a person would read
 //! off the clock on the wall. `cargo test … -- --nocapture` prints it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a function of a test is no `#[test]` to clippy; hours are whole halves"
+)]
+
 use jiff::{Timestamp, tz::TimeZoneDatabase};
 use std::fmt::Write as _;
 use tallystick_core::{

@@ -302,7 +302,7 @@ async fn a_session_that_is_settled_waits_for_its_holds() {
     assert_eq!((session.held_nanos, session.remaining_nanos), (320, 680));
     let list = v1::ListHoldsRequest { session_id: session_id.clone(), page_size: 1, after_seq: 0 };
     let page = world.client.list_holds(list.clone()).await.unwrap().into_inner();
-    assert_eq!(page.holds, [placed.clone()]);
+    assert_eq!(page.holds, std::slice::from_ref(&placed));
     let rest = v1::ListHoldsRequest { page_size: 10, after_seq: page.next_after_seq, ..list.clone() };
     let rest = world.client.list_holds(rest).await.unwrap().into_inner();
     let [second] = &rest.holds[..] else { panic!("{rest:?}") };

@@ -301,7 +301,7 @@ async fn a_token_is_debited_and_opened_under_on_every_way() {
         (v1::DeclineCode::Cap, token_id.as_str())
     );
     let settled = server.client(server.development.as_ref().unwrap());
-    let settle = v1::SettleRequest { session_id: token_id, cascade: true, ..Default::default() };
+    let settle = v1::SettleRequest { session_id: token_id, cascade: true };
     assert_eq!(settled.settle(settle).await.unwrap().settlement.unwrap().total_nanos, 2 * USD);
     server.stop().await;
 }

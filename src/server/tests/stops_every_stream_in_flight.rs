@@ -70,6 +70,7 @@ async fn stream(
                     assert_eq!(no, code);
                     heard.declined += 1;
                 }
+                Answer::Held { .. } => panic!("nobody asked for a hold"),
                 // What was revoked settles in the background, and is retired then.
                 Answer::Refused { refusal, .. } => {
                     assert_eq!((refusal, code), (Refusal::SessionRetired, DeclineCode::Revoked));
