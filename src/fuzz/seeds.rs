@@ -289,6 +289,7 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
     let number = v1::WriterNumber { writer_id: writer, epoch, number: 4, acked_through: 2 };
     let by_number = v1::authorize_request::Intent::WriterNumber(number);
     let authorize = v1::AuthorizeRequest {
+        secret: Vec::new(),
         session_id: session.clone(),
         payee_id: payee.clone(),
         amount_nanos: 5,
@@ -311,6 +312,18 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
         currency: usd.clone(),
         debits: vec![debit(4, ""), debit(0, "k"), debit(5, "both"), debit(0, "")],
     };
+    let hold = v1::HoldTerms { tolerance_nanos: 3, capture_until: Some(at) };
+    let hold_id = "hld_".to_owned() + &"0".repeat(26);
+    let capture = v1::CaptureTerms { hold_id: hold_id.clone(), last: true };
+    let acts = [
+        v1::stream_debit::Act::Hold(Box::new(hold)),
+        v1::stream_debit::Act::Capture(Box::new(capture)),
+        v1::stream_debit::Act::Void(Box::new(v1::VoidTerms { hold_id })),
+    ];
+    let acts = (4..).zip(acts).map(|(number, act)| v1::StreamDebit { act: Some(act), ..debit(number, "") });
+    let holds = v1::DebitBatch { debits: acts.collect(), ..batch.clone() };
+    let holds =
+        v1::AuthorizeStreamRequest { message: Some(v1::authorize_stream_request::Message::Batch(holds)) };
     let stream =
         v1::AuthorizeStreamRequest { message: Some(v1::authorize_stream_request::Message::Batch(batch)) };
     let create = v1::CreateAccountRequest {
@@ -339,6 +352,18 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
             evidence_hash: vec![1; 32],
             approved_at: Some(at),
         }),
+        velocity: vec![v1::VelocityLimit {
+            pace: v1::VelocityPace::Rate.into(),
+            measure: v1::VelocityMeasure::Count.into(),
+            most: 50,
+            per: Some(prost_types::Duration { seconds: 1, nanos: 0 }),
+            burst: 7,
+            each_payee: true,
+            ..v1::VelocityLimit::default()
+        }],
+        approval_above_nanos: 400,
+        secret_hash: vec![5; 32],
+        carry: true,
         ..v1::OpenSessionRequest::default()
     };
     let money = |key: &str| v1::DepositRequest {
@@ -367,6 +392,7 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
     };
     let payee = v1::CreatePayeeRequest { idempotency_key: "p".into(), name: "new".into() };
     let top_up = v1::TopUpRequest {
+        parent_secret: Vec::new(),
         session_id: session,
         idempotency_key: "t".into(),
         add_nanos: 5,
@@ -385,6 +411,7 @@ fn requests(ledger: &Ledger) -> Vec<Seed> {
         (8, "debit-by-key", authorize.encode_to_vec()),
         (8, "debit-by-number", numbered.encode_to_vec()),
         (9, "batch", stream.encode_to_vec()),
+        (9, "holds", holds.encode_to_vec()),
     ]
     .into_iter()
     .map(|(kind, name, bytes)| ("requests", name.to_owned(), [&[kind][..], &bytes].concat()))

@@ -250,6 +250,7 @@ fn create_account(ledger: &mut Ledger, choices: &mut Choices<'_>) -> Result<(), 
     };
     let is_external = funding == Funding::ExternalAuthority;
     let command = CreateAccount {
+        front_end: "",
         key,
         currency: currency(choices),
         reference,
