@@ -123,7 +123,7 @@ fn all_problems_are_reported_at_once_with_their_places() {
              [::1]:7878, or none for no listener"
         ),
         format!("log_level: \"true\", from the file {path}, must be one of off, error, warn"),
-        format!("group_byte: unknown key, from the file {path}; the keys are listen, ops_listen, data"),
+        format!("group_byte: unknown key, from the file {path}; the keys are listen, ops_listen, anonymous, data"),
         "durability: \"fast\", from the flag --durability, must be one of fsync, os".into(),
         "drain_timeout_ms: \"-1\", from the environment variable TALLYSTICK_DRAIN_TIMEOUT_MS, must be a whole \
          number from 0 to 600000 milliseconds"
