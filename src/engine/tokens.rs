@@ -1,8 +1,7 @@
 //! Owns: tokens as operations: issue, amend, refresh, show, list; and the tree of an account with what its limits leave.
 //! Never: a secret in clear; which period an instant lies in: whoever asks works that out.
 
-use crate::{Answer, Cursor, Engine, Fault, Page, Ticket, keyed::Done, shard::Shard};
-use std::sync::MutexGuard;
+use crate::{Answer, Cursor, Engine, Fault, Page, Ticket, keyed::Done, shard::Shard, sync::MutexGuard};
 use tallystick_core::{
     AccountId, Amount, Decline, EnvelopeId, Partition, PayeeId, Refusal, SessionId, Time,
     command::{AmendToken, Command as _, IssueToken, RefreshToken},

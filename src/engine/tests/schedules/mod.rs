@@ -172,6 +172,8 @@ pub(crate) fn deposit(account: AccountId, key: &str, nanos: u64) -> Deposit<'_> 
 
 pub(crate) fn by_key(session: SessionId, payee: PayeeId, nanos: u64, key: &str) -> Debit<'_> {
     Debit {
+        act: tallystick_core::command::Act::Debit,
+        proof: None,
         session,
         payee,
         amount: Amount::from_nanos(nanos),
