@@ -38,9 +38,9 @@ pub enum Scope {
     Repay = 8,
     Reverse = 9,
     SetCreditLimit = 10,
-    CreateCredential = 13,
     IssueToken = 11,
     AmendToken = 12,
+    CreateCredential = 13,
 }
 
 impl Scope {
@@ -57,9 +57,9 @@ impl Scope {
             8 => Some(Self::Repay),
             9 => Some(Self::Reverse),
             10 => Some(Self::SetCreditLimit),
-            13 => Some(Self::CreateCredential),
             11 => Some(Self::IssueToken),
             12 => Some(Self::AmendToken),
+            13 => Some(Self::CreateCredential),
             _ => None,
         }
     }

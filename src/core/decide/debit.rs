@@ -121,9 +121,9 @@ pub fn debit<'a>(
 
 /// Decides one debit. The record is left to be made where it is written: it is long, and would be copied on its way.
 ///
-/// *Declines*, in this order: `Revoked`, `Paused`, `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`, `PayeeNotAllowed`,
-/// `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `VelocityRate`, `VelocityWindow`, `PayeeCap`, `Cap`, `ApprovalRequired`; on each rung the nearest
-/// envelope first. A hold climbs the same ladder with its tolerance; a capture or a void meets its hold's tests alone.
+/// *Declines*, in this order: `Revoked`, `Paused`, `SessionEnded`, `NotYetValid`, `CurrencyMismatch`, `PayeeBlocked`,
+/// `PayeeNotAllowed`, `TooManyPayees`, `BelowDebitMin`, `AboveDebitMax`, `VelocityRate`, `VelocityWindow`, `PayeeCap`, `Cap`,
+/// `ApprovalRequired`; on each rung the nearest envelope first. A hold climbs the same ladder with its tolerance; a capture or a void meets its hold's tests alone.
 /// *Errors*: `Malformed`, `UnknownSession`, `SecretWrong`, `PayeeNotHere`, then those of the key or number; `UnknownHold`.
 /// *Cost*: two rows by slot, one small map; and one row for each level above that shares or counts.
 pub fn judge(partition: &Partition, command: &Debit<'_>, now: Time) -> Result<Judged, Refusal> {

@@ -20,8 +20,9 @@ pub(crate) struct Ruled {
 
 /// Decides what is no debit.
 ///
-/// *Declines*: of a hold, those of a debit of amount and tolerance together, with `TooManyHolds` where its number puts it; of a capture,
-/// `Revoked` where that voids holds, `CurrencyMismatch`, `HoldEnded`, `AboveHold`, and after its hold has expired those of a debit; of a void, `HoldEnded`.
+/// *Declines*: of a hold, those of a debit of amount and tolerance together, with `TooManyHolds` where its number puts it; of
+/// a capture, `Revoked` where that voids holds, `CurrencyMismatch`, `HoldEnded`, `AboveHold`, and after its hold has expired
+/// those of a debit; of a void, `HoldEnded`.
 /// *Errors*: `Malformed`, `UnknownHold`, `HoldDue`.
 pub(crate) fn rule_act(
     partition: &Partition,
@@ -133,7 +134,8 @@ fn no(session: &Session, code: DeclineCode, next: Next) -> Result<Amount, Hit> {
     Err(Hit { decline: Decline::new(code, session.id.level(), next), limit_of })
 }
 
-/// Decides the end of a hold of a session whose time is over, or that a revocation voids. *Errors*: `UnknownSession`, `UnknownHold`.
+/// Decides the end of a hold of a session whose time is over, or that a revocation voids.
+/// *Errors*: `UnknownSession`, `UnknownHold`.
 pub fn lapse(partition: &Partition, id: SessionId, now: Time) -> Result<Record<'static>, Refusal> {
     let lapsing = partition.lapsing(partition.session(id)?, now).ok_or(Refusal::UnknownHold)?;
     Ok(Record::HoldLapsed(lapsing))

@@ -1,5 +1,6 @@
-//! Owns: what most sessions have nothing of: a secret, a threshold, holds, a control word. A session that has any of it keeps it beside its
-//! row, and says so in one byte of the row: a debit that meets nothing of the kind tests that byte and no more.
+//! Owns: what most sessions have nothing of: a secret, a threshold, holds, a control word, what makes a token of it. A session
+//! that has any of it keeps it beside its row, and says so in one byte of the row: a debit that meets nothing of the kind tests
+//! that byte and no more.
 //! Never: the order in which limits are tested.
 
 use super::{SecretHash, Token};
